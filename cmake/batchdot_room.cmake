@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# One function for a room of the library, one for a folder of tests. Both take what lies in the folder: adding a
+# notation or a test touches no build file.
+
+# batchdot_sources(<variable> <tests variable>): the .cc files of this folder, `*_test.cc` apart.
+function(batchdot_sources sources_variable tests_variable)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc")
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(${sources_variable} ${sources} PARENT_SCOPE)
+  set(${tests_variable} ${tests} PARENT_SCOPE)
+endfunction()
+
+# batchdot_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...]): a GoogleTest program; each of its
+# tests is one of ctest's. It links the rooms' objects and so reaches what the shared library hides. It runs in the
+# root of the repository.
+function(batchdot_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK;LABELS")
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_compile_definitions(${name} PRIVATE BATCHDOT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE batchdot_internal GTest::gmock GTest::gtest_main ${arg_LINK})
+  include(GoogleTest)
+  gtest_discover_tests(${name}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+endfunction()
+
+# batchdot_room(<room> [LINK <target>...] [TEST_LINK <target>...]): src/<room> as an object library
+# batchdot_<room>, its `*_test.cc` as the program <room>_test. LINK is private to the library.
+function(batchdot_room room)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK;TEST_LINK")
+  batchdot_sources(sources tests)
+  if(sources)
+    add_library(batchdot_${room} OBJECT ${sources})
+    target_compile_features(batchdot_${room} PUBLIC cxx_std_20)
+    target_compile_definitions(batchdot_${room} PRIVATE BATCHDOT_VERSION="${PROJECT_VERSION}")
+    target_include_directories(batchdot_${room} PRIVATE
+      "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(batchdot_${room} PRIVATE ${arg_LINK})
+    set_property(GLOBAL APPEND PROPERTY BATCHDOT_ROOMS batchdot_${room})
+    set_property(GLOBAL APPEND PROPERTY BATCHDOT_LINK ${arg_LINK})
+  endif()
+  if(BATCHDOT_BUILD_TESTS AND tests)
+    batchdot_test(${room}_test SOURCES ${tests} LINK ${arg_LINK} ${arg_TEST_LINK} LABELS unit ${room})
+  endif()
+endfunction()
