@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The list of operations: what a user calls by name. The command line, --lines, Python, tests and docs
+// walk it. Options are data.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "batchdot/contraction.h"
+#include "batchdot/error.h"
+#include "batchdot/explain.h"
+#include "batchdot/export.h"
+#include "batchdot/notation.h"
+#include "batchdot/plan.h"
+
+namespace batchdot::inline v0 {
+
+enum class OptionKind : std::uint8_t { kFlag, kInt, kIntList, kAxes, kText, kDialect, kDType };
+using OptionValue = std::variant<bool, std::int64_t, std::vector<std::int64_t>, std::string, Axes>;
+
+/// An option of an operation, as data.
+struct OptionInfo {
+  std::string_view name;         ///< "lhs-batch"; JSON spells it with '_'
+  OptionKind kind;
+  std::string_view placeholder;  ///< "A,B"
+  std::string_view help;         ///< one line
+  bool positional = false;       ///< einsum's equation: typed without its name
+};
+
+/// One problem: an operation, its options, the shapes of its operands.
+struct Problem {
+  std::string operation;
+  std::map<std::string, OptionValue, std::less<>> options;  ///< by OptionInfo::name
+  std::vector<Shape> shapes;
+};
+
+/// What an operation makes of shapes.
+struct Inference {
+  Shape shape;                             ///< of what is computed
+  std::optional<Shape> reported_shape;     ///< dot_layer: of what that release reports
+  std::optional<Contraction> contraction;  ///< none for softmax
+  std::optional<DotLayer> layer;           ///< dot_layer
+  std::optional<int> softmax_axis;         ///< softmax
+};
+
+/// One operation.
+struct Operation {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const OptionInfo> options;
+  int min_operands, max_operands;
+  Inference (*infer)(const Problem& problem);
+  /// Why it is so, in sentences, from the code that decides; called for explanations only.
+  std::vector<std::string> (*notes)(const Problem& problem, const Inference& inference);
+};
+
+/// All operations of this build.
+BATCHDOT_API std::span<const Operation> operations();
+/// \throws Error  kUsage  no such operation; the message lists them.
+BATCHDOT_API const Operation& find_operation(std::string_view name);
+
+/// The shape of the result, and what it is made of.
+/// \throws Error  kUsage  an option the operation does not have, a missing one, number of operands; and as the notation.
+BATCHDOT_API Inference infer(const Problem& problem);
+
+/// A plan for a problem whose extents are those of the layouts.
+/// \throws Error  as infer and Plan::make.
+BATCHDOT_API Plan make_plan(const Problem& problem, std::span<const Layout> operands,
+                            const PlanOptions& options = {});
+
+/// Roles, reasons, equivalents, and where all extents are known the plan and its cost.
+/// \param layouts  of the operands if they are known (files); else dense ones of `dtype` are assumed.
+BATCHDOT_API Explanation explain(const Problem& problem, DType dtype = F32{},
+                                 std::span<const Layout> layouts = {},
+                                 const PlanOptions& options = {});
+
+/// A single change to a refused problem that makes it fit.
+struct Fix {
+  std::string text;  ///< "swap axes 1 and 2 of rhs: 8,5,7"
+  Problem problem;   ///< runs without an error
+};
+/// Tries single changes (another axis, two axes swapped, transpose, an axis of 1 put in or dropped,
+/// another dialect) through infer(); never gives one that does not fit.
+BATCHDOT_API std::optional<Fix> find_fix(const Problem& problem, const Error& error);
+
+/// Reads a problem in the form of `batchdot shape --lines`.
+/// \throws Error  kSyntax with the position; kUsage; kAxesType; kLimit.
+BATCHDOT_API Problem parse_problem(std::string_view json);
+/// The problem in that form, on one line.
+BATCHDOT_API std::string to_json(const Problem& problem);
+/// The problem as one would type it: `batch_dot 2,8,5 2,5,7 --axes 2,1`.
+BATCHDOT_API std::string to_command(const Problem& problem);
+
+}  // namespace batchdot::inline v0
