@@ -37,7 +37,6 @@ function(batchdot_room room)
   if(sources)
     add_library(batchdot_${room} OBJECT ${sources})
     target_compile_features(batchdot_${room} PUBLIC cxx_std_20)
-    target_compile_definitions(batchdot_${room} PRIVATE BATCHDOT_VERSION="${PROJECT_VERSION}")
     target_include_directories(batchdot_${room} PRIVATE
       "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
     target_link_libraries(batchdot_${room} PRIVATE ${arg_LINK})
