@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door: installs what is missing, then calls CMake with the presets of CMakePresets.json.
+
+BUILD  := build
+PREFIX ?= /usr/local
+PYTHON ?= /usr/bin/python3
+JOBS   ?= $(shell n=$$(nproc 2>/dev/null || echo 2); free=$$(awk '/MemAvailable/ {print int($$2 / 1500000)}' /proc/meminfo 2>/dev/null); \
+            [ -n "$$free" ] && [ "$$free" -lt "$$n" ] && n=$$free; [ "$$n" -ge 1 ] && echo $$n || echo 1)
+
+# CMake reads both; a compiler cache is used where there is one.
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(notdir $(shell command -v ccache 2>/dev/null))
+
+.PHONY: run test build install uninstall deb oracle nightly format clean help packages
+
+run: build  ## install what is missing, build, show attention on real data
+	@$(BUILD)/attention_example
+
+test: packages  ## every test; under 30 minutes on two cores
+	@$(PYTHON) scripts/run_tests.py
+
+build: packages  ## the optimised tool, build/batchdot, and build/compile_commands.json
+	@cmake --preset release --log-level=WARNING $(if $(wildcard $(BUILD)/CMakeCache.txt),,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
+	@cmake --build --preset release
+
+install: build  ## library, headers, CMake package, pkg-config, tool, man page, completions; PREFIX=, DESTDIR=
+	@sh scripts/install.sh install $(BUILD) "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:  ## takes back what `make install` put there; same PREFIX=, DESTDIR=
+	@sh scripts/install.sh uninstall $(BUILD) "$(PREFIX)" "$(DESTDIR)"
+
+deb: packages  ## Debian packages, in build/deb
+	@sh scripts/make_deb.sh
+
+oracle: build  ## the judges at full size: the real packages of every release, from PyPI
+	@$(PYTHON) tests/oracle/run.py
+
+nightly: packages  ## what takes too long for `make test`
+	@$(PYTHON) scripts/run_tests.py --nightly
+
+format:  ## clang-format over our sources
+	@git ls-files -z -- '*.cc' '*.h' | xargs -0 clang-format -i
+
+clean:  ## remove build/
+	@rm -rf $(BUILD)
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+packages:
+	@sh scripts/install_packages.sh

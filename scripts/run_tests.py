@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and runs all tests, stage by stage, and closes with the totals: `make test`, `make nightly`.
+
+The shipped compiler's release build runs everything. The other compiler runs what it could change, the results and
+their bits; the sanitizers run on the targets AVX2 and scalar; the judges run on a sample. CMakePresets.json says
+which tests a preset runs. A stage that fails does not keep the next ones from running.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass
+class Totals:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+@dataclasses.dataclass
+class Stage:
+    """One preset, built and tested; `target` is what BATCHDOT_TARGET is set to."""
+
+    preset: str
+    target: str = ""
+
+    def name(self):
+        return f"{self.preset}, BATCHDOT_TARGET={self.target}" if self.target else self.preset
+
+
+def command(arguments, **environment):
+    """True if the command succeeds. Its output goes where ours goes."""
+    return subprocess.run(arguments, cwd=ROOT, env={**os.environ, **environment}).returncode == 0
+
+
+def totals_of(report):
+    """What ctest wrote to `report`; a run that left none has failed."""
+    if not report.exists():
+        return Totals(failed=1)
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    count = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "skipped", "disabled")}
+    skipped = count["skipped"] + count["disabled"]
+    return Totals(count["tests"] - count["failures"] - skipped, count["failures"], skipped)
+
+
+def run_preset(stage, built):
+    if stage.preset not in built:
+        built[stage.preset] = command(
+            ["cmake", "--preset", stage.preset, "--log-level=WARNING"]
+        ) and command(["cmake", "--build", "--preset", stage.preset])
+    if not built[stage.preset]:
+        print(f"{stage.name()}: does not build", flush=True)
+        return Totals(failed=1)
+    report = ROOT / "build" / "test-reports" / f"{stage.preset}{stage.target}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    environment = {"BATCHDOT_TARGET": stage.target} if stage.target else {}
+    command(["ctest", "--preset", stage.preset, "--progress", "--output-junit", str(report)], **environment)
+    return totals_of(report)
+
+
+def run_judges(sample):
+    arguments = [sys.executable, "tests/oracle/run.py", *(["--sample"] if sample else [])]
+    return Totals(passed=1) if command(arguments) else Totals(failed=1)
+
+
+def cpu_has_avx2():
+    flags = pathlib.Path("/proc/cpuinfo")
+    return flags.exists() and " avx2 " in flags.read_text() and " fma " in flags.read_text()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nightly", action="store_true", help="longer sweeps, every preset, packages, all judges")
+    nightly = parser.parse_args().nightly
+
+    targets = ["AVX2", "scalar"] if cpu_has_avx2() else ["scalar"]
+    stages = [Stage("release"), Stage("gcc-release")]
+    stages += [Stage(preset, target) for preset in ("asan", "tsan") for target in targets]
+    if nightly:
+        stages.append(Stage("dev"))
+        os.environ["BATCHDOT_NIGHTLY"] = "1"
+        os.environ.setdefault("RC_PARAMS", "max_success=10000")
+
+    runs = [(stage.name(), lambda stage=stage: run_preset(stage, built)) for stage in stages]
+    runs.append(("judges", lambda: run_judges(sample=not nightly)))
+    if nightly:
+        runs.append(("Debian packages", lambda: Totals(passed=1) if command(["make", "deb"]) else Totals(failed=1)))
+
+    built, total, lines = {}, Totals(), []
+    for name, run in runs:
+        print(f"\n== {name}", flush=True)
+        start = time.monotonic()
+        result = run()
+        total.add(result)
+        lines.append(f"{name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped"
+                     f" ({time.monotonic() - start:.0f} s)")  # fmt: skip
+    print("\n" + "\n".join(lines))
+    if total.skipped:
+        print(f"{total.skipped} SKIPPED: each says why in its output, build/test-reports")
+    print(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
