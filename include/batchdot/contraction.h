@@ -96,7 +96,7 @@ BATCHDOT_API Label add_label(Contraction& c, Dim extent, std::string name = {});
 BATCHDOT_API Label add_output_label(Contraction& c, Dim extent, std::string name = {});
 
 /// Makes `rhs`'s dim part of the extent of `label`, which so far came from `lhs`; records a condition
-/// where one is left open.
+/// where one is left open. Under a broadcasting rule both axes are marked as such that may be 1.
 /// \return  false if the two can never fit (nothing is changed then).
 BATCHDOT_API bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef rhs, UnifyRule rule);
 

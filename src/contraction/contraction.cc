@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "batchdot/contraction.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "src/core/checked.h"
+#include "src/core/text.h"
+
+namespace batchdot::inline v0 {
+
+namespace {
+
+bool holds(const Labels& labels, Label label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
+
+bool is_in_an_input(const Contraction& c, Label label) {
+  return std::any_of(c.inputs.begin(), c.inputs.end(),
+                     [&](const Input& input) { return holds(input.labels, label); });
+}
+
+void check_label(const Contraction& c, Label label, std::string_view where) {
+  if (label < c.extents.size()) return;
+  throw Error(ErrorCode::kLabel,
+              text("contraction: label ", label, " of ", where, " has no extent"));
+}
+
+void mark_broadcast(Input& input, int axis) {
+  input.may_broadcast.resize(input.labels.size(), false);
+  input.may_broadcast[static_cast<std::size_t>(axis)] = true;
+}
+
+}  // namespace
+
+std::string_view name(Role role) {
+  constexpr std::array<std::string_view, 6> kNames = {"batch",    "contracting", "lhs_free",
+                                                      "rhs_free", "lhs_summed",  "rhs_summed"};
+  return kNames[static_cast<std::size_t>(role)];
+}
+
+void validate(const Contraction& c) {
+  if (c.inputs.empty() || c.inputs.size() > Limits::kOperands) {
+    throw Error(ErrorCode::kLimit, text("contraction: takes 1 to ", Limits::kOperands,
+                                        " operands, not ", c.inputs.size()));
+  }
+  if (c.extents.size() > Limits::kLabels) {
+    throw Error(ErrorCode::kLimit, text("contraction: has ", c.extents.size(),
+                                        " labels, the limit is ", Limits::kLabels));
+  }
+  for (std::size_t i = 0; i < c.inputs.size(); ++i) {
+    const Input& input = c.inputs[i];
+    const std::string operand =
+        operand_name(static_cast<int>(i), static_cast<int>(c.inputs.size()));
+    for (const Label label : input.labels) check_label(c, label, operand);
+    if (input.labels.size() != static_cast<std::size_t>(input.shape.rank())) {
+      throw Error(ErrorCode::kLabel,
+                  text("contraction: ", operand, " has rank ", input.shape.rank(), " and ",
+                       input.labels.size(), " labels"));
+    }
+  }
+  for (std::size_t i = 0; i < c.output.size(); ++i) {
+    const Label label = c.output[i];
+    check_label(c, label, "the output");
+    if (std::count(c.output.begin(), c.output.end(), label) > 1) {
+      throw Error(ErrorCode::kLabel,
+                  text("contraction: label ", label, " stands twice in the output"));
+    }
+    if (!is_in_an_input(c, label) && c.extents[label] != Dim(1)) {
+      throw Error(ErrorCode::kLabel, text("contraction: label ", label,
+                                          " is in no operand and has extent ", c.extents[label]));
+    }
+  }
+  Labels summed = default_contracting_order(c);
+  Labels given = c.contracting_order;
+  std::sort(summed.begin(), summed.end());
+  std::sort(given.begin(), given.end());
+  if (summed != given) {
+    throw Error(ErrorCode::kLabel,
+                "contraction: the contracting order is not the list of all summed labels");
+  }
+}
+
+LabelRoles classify(const Contraction& c) {
+  BATCHDOT_ASSERT(c.inputs.size() == 1 || c.inputs.size() == 2);
+  static const Labels kNone;
+  const Labels& lhs = c.inputs[0].labels;
+  const Labels& rhs = c.inputs.size() == 2 ? c.inputs[1].labels : kNone;
+  LabelRoles roles;
+  for (const Label label : c.output) {
+    const bool in_lhs = holds(lhs, label);
+    const bool in_rhs = holds(rhs, label);
+    (in_lhs && in_rhs ? roles.batch : in_lhs ? roles.lhs_free : roles.rhs_free).push_back(label);
+  }
+  for (const Label label : c.contracting_order) {
+    const bool in_lhs = holds(lhs, label);
+    const bool in_rhs = holds(rhs, label);
+    (in_lhs && in_rhs ? roles.contracting : in_lhs ? roles.lhs_summed : roles.rhs_summed)
+        .push_back(label);
+  }
+  return roles;
+}
+
+Labels default_contracting_order(const Contraction& c) {
+  Labels order;
+  for (const Input& input : c.inputs) {
+    for (const Label label : input.labels) {
+      if (!holds(c.output, label) && !holds(order, label)) order.push_back(label);
+    }
+  }
+  return order;
+}
+
+Label add_label(Contraction& c, Dim extent, std::string name) {
+  c.extents.push_back(std::move(extent));
+  c.names.resize(c.extents.size());
+  c.names.back() = std::move(name);
+  return static_cast<Label>(c.extents.size() - 1);
+}
+
+Label add_output_label(Contraction& c, Dim extent, std::string name) {
+  const Label label = add_label(c, std::move(extent), std::move(name));
+  c.output.push_back(label);
+  return label;
+}
+
+bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef rhs, UnifyRule rule) {
+  Input& right = c.inputs[static_cast<std::size_t>(rhs.operand)];
+  std::optional<Unified> unified = unify(c.extents[label], right.shape[rhs.axis], rule);
+  if (!unified) return false;
+  c.extents[label] = std::move(unified->dim);
+  if (rule != UnifyRule::kMerge) {
+    mark_broadcast(c.inputs[static_cast<std::size_t>(lhs.operand)], lhs.axis);
+    mark_broadcast(right, rhs.axis);
+  }
+  if (unified->condition) {
+    Condition condition;
+    condition.kind = *unified->condition;
+    condition.lhs = lhs;
+    condition.rhs = rhs;
+    c.conditions.push_back(std::move(condition));
+  }
+  return true;
+}
+
+Shape result_shape(const Contraction& c) {
+  Shape shape;
+  for (const Label label : c.output) shape.push_back(c.extents[label]);
+  return shape;
+}
+
+}  // namespace batchdot::inline v0

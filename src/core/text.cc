@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/core/text.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace batchdot {
+
+std::string operand_name(int operand, int count) {
+  if (count == 1) return "operand";
+  if (count == 2) return operand == 0 ? "lhs" : "rhs";
+  return text("operand ", operand);
+}
+
+ErrorPlace place_of(int operand, int axis, const Dim& extent, int other_operand, int other_axis,
+                    const Dim& other_extent) {
+  ErrorPlace place = place_of(operand, axis, &extent);
+  place.other_operand = other_operand;
+  place.other_axis = other_axis;
+  place.other_extent = to_string(other_extent);
+  return place;
+}
+
+ErrorPlace place_of(int operand, std::optional<int> axis, const Dim* extent) {
+  ErrorPlace place;
+  place.operand = operand;
+  place.axis = axis;
+  if (extent != nullptr) place.extent = to_string(*extent);
+  return place;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace batchdot

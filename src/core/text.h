@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Building one-line messages.
+
+#include <charconv>
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "batchdot/error.h"
+#include "batchdot/shape.h"
+
+namespace batchdot {
+
+namespace text_detail {
+inline void append(std::string& out, std::string_view part) { out += part; }
+inline void append(std::string& out, const char* part) { out += part; }
+inline void append(std::string& out, const std::string& part) { out += part; }
+inline void append(std::string& out, char part) { out += part; }
+inline void append(std::string& out, const Dim& part) { out += to_string(part); }
+inline void append(std::string& out, const Shape& part) { out += to_string(part); }
+inline void append(std::string& out, const Extents& part) { out += to_string(part); }
+template <std::integral T>
+void append(std::string& out, T part) {
+  char digits[24];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, part).ptr);
+}
+}  // namespace text_detail
+
+/// All parts one after the other: strings, numbers, dims, shapes.
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::string out;
+  (text_detail::append(out, parts), ...);
+  return out;
+}
+
+/// "lhs" and "rhs" where there are two operands, else "operand 2"; of one alone "operand".
+std::string operand_name(int operand, int count);
+
+/// The place of two axes that do not fit, for Error: operands, axes, both extents.
+ErrorPlace place_of(int operand, int axis, const Dim& extent, int other_operand, int other_axis,
+                    const Dim& other_extent);
+/// The place of one axis.
+ErrorPlace place_of(int operand, std::optional<int> axis = {}, const Dim* extent = nullptr);
+
+/// The number of edits between two words; for "did you mean".
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+}  // namespace batchdot
