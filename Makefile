@@ -4,8 +4,7 @@
 BUILD  := build
 PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
-JOBS   ?= $(shell n=$$(nproc 2>/dev/null || echo 2); free=$$(awk '/MemAvailable/ {print int($$2 / 1500000)}' /proc/meminfo 2>/dev/null); \
-            [ -n "$$free" ] && [ "$$free" -lt "$$n" ] && n=$$free; [ "$$n" -ge 1 ] && echo $$n || echo 1)
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 
 # CMake reads both; a compiler cache is used where there is one.
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -20,8 +19,8 @@ test: packages  ## every test; under 30 minutes on two cores
 	@$(PYTHON) scripts/run_tests.py
 
 build: packages  ## the optimised tool, build/batchdot, and build/compile_commands.json
-	@cmake --preset release --log-level=WARNING $(if $(wildcard $(BUILD)/CMakeCache.txt),,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
-	@cmake --build --preset release
+	@cmake --preset release --log-level=WARNING >/dev/null $(if $(wildcard $(BUILD)/CMakeCache.txt),,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
+	@cmake --build --preset release --target product
 
 install: build  ## library, headers, CMake package, pkg-config, tool, man page, completions; PREFIX=, DESTDIR=
 	@sh scripts/install.sh install $(BUILD) "$(PREFIX)" "$(DESTDIR)"

@@ -18,20 +18,20 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_LIBBATCHDOT0_PACKAGE_NAME libbatchdot0)
 set(CPACK_DEBIAN_LIBBATCHDOT0_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBBATCHDOT0_DESCRIPTION
-  "Batched dot products that explain themselves: the library\n The shared library that programs using batchdot need.")
+  "The shared library that programs using batchdot need.")
 
 set(CPACK_DEBIAN_LIBBATCHDOT-DEV_PACKAGE_NAME libbatchdot-dev)
 set(CPACK_DEBIAN_LIBBATCHDOT-DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_LIBBATCHDOT-DEV_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_LIBBATCHDOT-DEV_PACKAGE_DEPENDS "libbatchdot0 (= ${PROJECT_VERSION})")
 set(CPACK_COMPONENT_LIBBATCHDOT-DEV_DESCRIPTION
-  "Batched dot products that explain themselves: headers\n Headers, CMake package and pkg-config file for programs that use batchdot.")
+  "Headers, CMake package and pkg-config file for programs that use batchdot.")
 
 set(CPACK_DEBIAN_BATCHDOT_PACKAGE_NAME batchdot)
 set(CPACK_DEBIAN_BATCHDOT_PACKAGE_SECTION math)
 set(CPACK_DEBIAN_BATCHDOT_PACKAGE_DEPENDS "libbatchdot0 (= ${PROJECT_VERSION})")
 set(CPACK_COMPONENT_BATCHDOT_DESCRIPTION
-  "Batched dot products that explain themselves: the tool\n Shapes, explanations and results of batch_dot, einsum, matmul and others, on .npy files.")
+  "Shapes, explanations and results of batch_dot, einsum, matmul and others, on .npy files.")
 
 # Debian wants the licence of each package under its own name. Only a package is installed by component.
 foreach(package IN LISTS CPACK_COMPONENTS_ALL)

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 cmake --preset release -B build/deb -DCMAKE_INSTALL_PREFIX=/usr --log-level=WARNING \
-  -DBATCHDOT_BUILD_TESTS=OFF -DBATCHDOT_BUILD_EXAMPLES=OFF -DBATCHDOT_BUILD_BENCH=OFF
+  -DBATCHDOT_BUILD_TESTS=OFF -DBATCHDOT_BUILD_EXAMPLES=OFF -DBATCHDOT_BUILD_BENCH=OFF >/dev/null
 cmake --build build/deb
 rm -f build/deb/*.deb
 (cd build/deb && cpack -G DEB)

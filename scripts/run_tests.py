@@ -47,6 +47,14 @@ def command(arguments, **environment):
     return subprocess.run(arguments, cwd=ROOT, env={**os.environ, **environment}).returncode == 0
 
 
+def quiet_command(arguments):
+    """The same, but its output is shown only if it fails."""
+    run = subprocess.run(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        print(run.stdout, flush=True)
+    return run.returncode == 0
+
+
 def totals_of(report):
     """What ctest wrote to `report`; a run that left none has failed."""
     if not report.exists():
@@ -59,9 +67,9 @@ def totals_of(report):
 
 def run_preset(stage, built):
     if stage.preset not in built:
-        built[stage.preset] = command(
-            ["cmake", "--preset", stage.preset, "--log-level=WARNING"]
-        ) and command(["cmake", "--build", "--preset", stage.preset])
+        built[stage.preset] = quiet_command(["cmake", "--preset", stage.preset]) and command(
+            ["cmake", "--build", "--preset", stage.preset, "--", "--quiet"]
+        )
     if not built[stage.preset]:
         print(f"{stage.name()}: does not build", flush=True)
         return Totals(failed=1)
@@ -69,8 +77,13 @@ def run_preset(stage, built):
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     environment = {"BATCHDOT_TARGET": stage.target} if stage.target else {}
-    command(["ctest", "--preset", stage.preset, "--progress", "--output-junit", str(report)], **environment)
-    return totals_of(report)
+    passed = command(
+        ["ctest", "--preset", stage.preset, "--progress", "--output-junit", str(report)], **environment
+    )
+    totals = totals_of(report)
+    if not passed and not totals.failed:  # it found no test, or broke down itself
+        totals.failed = 1
+    return totals
 
 
 def run_judges(sample):
