@@ -40,8 +40,8 @@ nightly: packages  ## what takes too long for `make test`
 format:  ## clang-format over our sources
 	@git ls-files -z -- '*.cc' '*.h' | xargs -0 clang-format -i
 
-clean:  ## remove build/
-	@rm -rf $(BUILD)
+clean:  ## remove what was built; the judges' packages in build/oracle stay
+	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name oracle -exec rm -rf {} +
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
