@@ -2,6 +2,7 @@
 #pragma once
 // The notations: each turns what people write into a Contraction. The same names on tensors compute.
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -39,7 +40,8 @@ class BATCHDOT_API Axes {
   };
 
   Axes() = default;
-  Axes(int axis) : single_(axis) {}
+  template <std::integral T>
+  Axes(T axis) : single_(static_cast<std::int64_t>(axis)) {}
   Axes(std::initializer_list<Entry> entries) : list_(entries) {}
   explicit Axes(std::vector<Entry> entries) : list_(std::move(entries)) {}
 

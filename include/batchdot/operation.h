@@ -58,7 +58,18 @@ struct Operation {
   Inference (*infer)(const Problem& problem);
   /// Why it is so, in sentences, from the code that decides; called for explanations only.
   std::vector<std::string> (*notes)(const Problem& problem, const Inference& inference);
+  /// What another number of operands is refused with.
+  ErrorCode wrong_number = ErrorCode::kUsage;
 };
+
+/// Reads an option's value as people type it: `2`, `-1`, `2,1`, `[[2],[1]]`, `((2,),(1,))`, `f32`.
+/// \throws Error  kSyntax, with the position;  kOverflow  a number beyond 64 bits.
+BATCHDOT_API OptionValue parse_option(const OptionInfo& option, std::string_view text);
+/// The value as parse_option() reads it.
+BATCHDOT_API std::string to_string(const OptionValue& value);
+/// The name nearest to a mistyped word as ": did you mean 'x'?"; empty if none is near.
+BATCHDOT_API std::string did_you_mean(std::string_view word,
+                                      std::span<const std::string_view> names);
 
 /// All operations of this build.
 BATCHDOT_API std::span<const Operation> operations();
@@ -68,6 +79,10 @@ BATCHDOT_API const Operation& find_operation(std::string_view name);
 /// The shape of the result, and what it is made of.
 /// \throws Error  kUsage  an option the operation does not have, a missing one, number of operands; and as the notation.
 BATCHDOT_API Inference infer(const Problem& problem);
+
+/// The same call as a user of that dialect wrote it: keras-0.3 took a pair of axes as nested lists,
+/// all later ones as two ints.
+BATCHDOT_API Problem in_dialect(Problem problem, std::string_view dialect);
 
 /// A plan for a problem whose extents are those of the layouts.
 /// \throws Error  as infer and Plan::make.
