@@ -56,6 +56,7 @@ struct Explanation {
   std::string equation;
   std::vector<Shape> operand_shapes;
   std::vector<std::vector<OperandAxisFact>> operands;
+  std::vector<bool> conjugate;  ///< conjugate[operand]: its conjugate is multiplied
   std::vector<OutputAxisFact> output;
   std::vector<std::string> summed_order;  ///< labels summed over, in order
   std::vector<ConditionFact> conditions;
