@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Text as people type it: UTF-8 read strictly, letters told from the rest, text put safely into a
+// message.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace batchdot {
+
+/// One character of a text.
+struct Utf8Character {
+  char32_t code_point = 0;
+  std::size_t bytes = 0;
+};
+
+/// The character that begins at `position`.
+/// \return  nothing if the bytes there are no UTF-8: a stray or missing continuation byte, an
+/// overlong
+///          form, a surrogate, a number above U+10FFFF.
+/// \pre position < text.size()
+std::optional<Utf8Character> decode_utf8(std::string_view text, std::size_t position);
+
+/// The UTF-8 of one code point. \pre it is no surrogate and at most U+10FFFF.
+std::string encode_utf8(char32_t code_point);
+
+/// True for characters that may stand for a label: a-z, A-Z, and from U+00AA on everything but the
+/// blocks of punctuation, spaces, marks that join the letter before them, arrows, mathematical
+/// operators, pictures, private use and specials. Coarse on purpose: a digit of another script
+/// passes, no operator or invisible character does.
+bool is_letter(char32_t code_point);
+
+/// 'text' for a message: one line of valid UTF-8. Control characters and bytes that are no UTF-8
+/// become \xNN; of a text over `max_bytes` only the part around `position` is shown, with "[...]"
+/// where it is cut.
+std::string quoted(std::string_view text, std::size_t position = 0, std::size_t max_bytes = 200);
+
+}  // namespace batchdot

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the notations of two operands share: axes resolved, paired, and turned into a Contraction.
+
+#include <string_view>
+#include <vector>
+
+#include "batchdot/contraction.h"
+#include "batchdot/shape.h"
+
+namespace batchdot::notation {
+
+/// Axes of lhs and of rhs that stand for one label, pair by pair; each in range, none twice.
+struct AxisPairs {
+  std::vector<int> lhs, rhs;
+};
+
+/// DotGeneral: out = batch, the free axes of lhs, the free axes of rhs. No extent broadcasts.
+/// \throws Error  kBatch, kDim  a pair of extents that differ;  kLimit as check_result_rank.
+Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,
+                           const AxisPairs& batch, const AxisPairs& contracting);
+
+/// Makes the extent at `rhs` part of `label`, which so far came from `lhs`; under kMerge or a
+/// broadcast. \throws Error  `code` if they cannot be the same, naming both axes, extents and
+/// shapes after `what`.
+void unify_or_throw(Contraction& c, std::string_view function, ErrorCode code,
+                    std::string_view what, Label label, AxisRef lhs, AxisRef rhs, UnifyRule rule);
+
+/// \throws Error  kLimit  operand number `operand` of `count` has more axes than Limits::kRank.
+void check_operand_rank(std::string_view function, const Shape& shape, int operand, int count);
+/// \throws Error  kLimit  the result has.
+void check_result_rank(std::string_view function, const Contraction& c);
+
+}  // namespace batchdot::notation
