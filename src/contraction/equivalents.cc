@@ -702,4 +702,6 @@ Stretch stretch_of(const Contraction& c, AxisRef ref) {
   return dim.is_known() ? Stretch::kAlways : Stretch::kMaybe;
 }
 
+std::vector<EquivalentFact> equivalents_of(const Contraction& c) { return Speaker(c).speak(); }
+
 }  // namespace batchdot
