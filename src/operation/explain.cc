@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the facts of a problem together: those of its contraction, its notation, the other dialects,
+// its cost and its plan, each from the code that decides it.
+
+#include "batchdot/explain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "batchdot/operation.h"
+#include "src/core/checked.h"
+#include "src/core/text.h"
+#include "src/operation/options.h"
+
+namespace batchdot::inline v0 {
+
+namespace {
+
+using Count = std::optional<std::int64_t>;  // nothing: beyond 2^63 - 1
+
+Count operator*(Count a, Count b) { return a && b ? checked_multiply(*a, *b) : std::nullopt; }
+Count operator+(Count a, Count b) { return a && b ? checked_add(*a, *b) : std::nullopt; }
+
+bool holds(const Labels& labels, Label label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
+
+// The product of the extents of these labels, each counted once.
+Count points(const Contraction& c, const Labels& labels) {
+  Count product = 1;
+  Labels seen;
+  for (const Label label : labels) {
+    if (holds(seen, label)) continue;
+    seen.push_back(label);
+    if (c.extents[label] == Dim(0)) return 0;
+    product = product * Count(c.extents[label].extent());
+  }
+  return product;
+}
+
+bool is_complex(DType dtype) { return dtype == C64{} || dtype == C128{}; }
+
+// 2 flop for each multiply-add of the pairwise steps, left to right, and 1 for each element of an
+// operand that is summed over labels of its own first. \pre every extent is known
+Count flops_of(const Contraction& c, DType dtype) {
+  const std::int64_t add = is_complex(dtype) ? 2 : 1;
+  const std::int64_t multiply_add = is_complex(dtype) ? 8 : 2;
+  Count flops = 0;
+  const auto keep_only = [](const Labels& labels, const auto& is_kept) {
+    Labels kept;
+    std::copy_if(labels.begin(), labels.end(), std::back_inserter(kept), is_kept);
+    return kept;
+  };
+  // Labels that `labels` alone has are summed before the product.
+  const auto sum_own = [&](const Labels& labels, std::size_t operand, const Labels& other) {
+    const Labels kept = keep_only(labels, [&](Label label) {
+      return holds(c.output, label) || holds(other, label) ||
+             std::any_of(c.inputs.begin() + static_cast<std::ptrdiff_t>(operand) + 1,
+                         c.inputs.end(),
+                         [&](const Input& input) { return holds(input.labels, label); });
+    });
+    if (points(c, kept) != points(c, labels)) flops = flops + points(c, labels) * Count(add);
+    return kept;
+  };
+  Labels so_far = sum_own(c.inputs[0].labels, 0, {});
+  for (std::size_t i = 1; i < c.inputs.size(); ++i) {
+    Labels all = sum_own(c.inputs[i].labels, i, so_far);
+    all.insert(all.begin(), so_far.begin(), so_far.end());
+    flops = flops + points(c, all) * Count(multiply_add);
+    so_far = keep_only(all, [&](Label label) {
+      return holds(c.output, label) ||
+             std::any_of(c.inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, c.inputs.end(),
+                         [&](const Input& input) { return holds(input.labels, label); });
+    });
+  }
+  return flops;
+}
+
+Count elements(const Shape& shape) {
+  Count product = 1;
+  for (const Dim& dim : shape) {
+    if (dim == Dim(0)) return 0;
+    product = product * Count(dim.extent());
+  }
+  return product;
+}
+
+Explanation explain_softmax(const Problem& problem, const Inference& inference) {
+  const Shape& shape = problem.shapes[0];
+  const int softmax_axis = *inference.softmax_axis;
+  // Facts of the contraction that copies: softmax moves no axis.
+  Contraction copy;
+  copy.inputs.emplace_back();
+  copy.inputs[0].shape = shape;
+  for (const Dim& dim : shape) copy.inputs[0].labels.push_back(add_output_label(copy, dim));
+  Explanation explanation = explain(copy);
+  explanation.equivalents.clear();
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    explanation.output[static_cast<std::size_t>(axis)].why =
+        axis == softmax_axis ? text("axis ", axis, " stays; along it the results sum to 1")
+                             : text("axis ", axis, " stays");
+  }
+  const std::string largest = text("operand.max(axis=", softmax_axis, ", keepdims=True)");
+  explanation.equivalents = {
+      {"batchdot", text("softmax --axis ", softmax_axis)},
+      {"numpy", text("np.exp(operand - ", largest, ") / np.exp(operand - ", largest,
+                     ").sum(axis=", softmax_axis, ", keepdims=True)")},
+      {"tensorflow", text("tf.nn.softmax(operand, axis=", softmax_axis, ")")},
+      {"torch", text("torch.softmax(operand, dim=", softmax_axis, ")")},
+  };
+  return explanation;
+}
+
+std::vector<DialectFact> other_dialects(const Problem& problem, const Inference& inference) {
+  std::vector<DialectFact> facts;
+  for (const std::string_view name : Dialect::names()) {
+    DialectFact fact;
+    fact.dialect = name;
+    try {
+      fact.shape = infer(in_dialect(problem, name)).shape;
+      fact.differs = *fact.shape != inference.shape;
+    } catch (const Error& error) {
+      fact.error_code = info(error.code()).name;
+      fact.message = error.message();
+      fact.differs = true;
+    }
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+bool has_known_extents(const Problem& problem) {
+  return std::all_of(problem.shapes.begin(), problem.shapes.end(),
+                     [](const Shape& shape) { return shape.is_known(); });
+}
+
+void add_cost(Explanation& explanation, const Problem& problem, const Inference& inference,
+              std::span<const DType> dtypes, DType result) {
+  Count bytes = elements(inference.shape) * Count(static_cast<std::int64_t>(result.size_bytes()));
+  for (std::size_t i = 0; i < problem.shapes.size(); ++i) {
+    bytes = bytes +
+            elements(problem.shapes[i]) * Count(static_cast<std::int64_t>(dtypes[i].size_bytes()));
+  }
+  explanation.bytes = bytes;
+  if (inference.softmax_axis) {
+    explanation.flops = elements(inference.shape) * Count(4);
+    explanation.notes.push_back(
+        "each element counts as 4 flop: a difference, an exponential, a sum, a quotient");
+    return;
+  }
+  explanation.flops = flops_of(*inference.contraction, result);
+  if (inference.layer && inference.layer->normalize) {
+    for (const Shape& shape : problem.shapes) {
+      explanation.flops = explanation.flops + elements(shape) * Count(3);
+    }
+    explanation.notes.push_back(
+        "normalizing counts as 3 flop for each element: a multiply-add, a quotient");
+  }
+}
+
+}  // namespace
+
+Problem in_dialect(Problem problem, std::string_view dialect) {
+  const auto is_nested_pair = [](const Axes& axes) {
+    return axes.list() && axes.list()->size() == 2 &&
+           std::all_of(axes.list()->begin(), axes.list()->end(), [](const Axes::Entry& entry) {
+             return entry.is_nested() && std::get<1>(entry.value).size() == 1;
+           });
+  };
+  const auto is_flat_pair = [](const Axes& axes) {
+    return axes.list() && axes.list()->size() == 2 &&
+           std::none_of(axes.list()->begin(), axes.list()->end(),
+                        [](const Axes::Entry& entry) { return entry.is_nested(); });
+  };
+  constexpr int kFirstWithInts = 10000;  // keras-1.0.0
+  const auto takes_lists = [](const Dialect& release) {
+    return release.product() == Dialect::Product::kKeras && release.version() < kFirstWithInts;
+  };
+  const Dialect target(dialect);
+  if (const Axes* axes = operation::option<Axes>(problem, "axes");
+      axes != nullptr && problem.operation == "batch_dot") {
+    const auto entry = [&](std::size_t i) { return (*axes->list())[i].value; };
+    if (takes_lists(target) && is_flat_pair(*axes)) {
+      problem.options["axes"] = Axes({Axes::Entry(std::vector{std::get<0>(entry(0))}),
+                                      Axes::Entry(std::vector{std::get<0>(entry(1))})});
+    } else if (takes_lists(target) && axes->single()) {
+      problem.options["axes"] = Axes(
+          {Axes::Entry(std::vector{*axes->single()}), Axes::Entry(std::vector{*axes->single()})});
+    } else if (!takes_lists(target) && is_nested_pair(*axes) &&
+               takes_lists(operation::dialect_of(problem))) {
+      problem.options["axes"] =
+          Axes({Axes::Entry(std::get<1>(entry(0))[0]), Axes::Entry(std::get<1>(entry(1))[0])});
+    }
+  }
+  problem.options["dialect"] = std::string(dialect);
+  return problem;
+}
+
+Plan make_plan(const Problem& problem, std::span<const Layout> operands,
+               const PlanOptions& options) {
+  const Inference inference = infer(problem);
+  PlanOptions chosen = options;
+  if (const std::optional<DType> dtype = operation::dtype_of(problem)) {
+    chosen.compute_dtype = dtype;
+  }
+  if (inference.softmax_axis) {
+    if (operands.size() != 1) {
+      throw Error(ErrorCode::kFeed, text("softmax: takes 1 operand, got ", operands.size()));
+    }
+    return Plan::softmax(operands[0], *inference.softmax_axis, {}, chosen);
+  }
+  std::vector<Extents> extents;
+  for (const Layout& layout : operands) extents.push_back(layout.extents);
+  if (inference.layer) {
+    DotLayer layer = *inference.layer;
+    layer.contraction = bind(layer.contraction, extents);
+    return Plan::dot_layer(layer, operands, {}, chosen);
+  }
+  return Plan::make(bind(*inference.contraction, extents), operands, {}, {}, chosen);
+}
+
+Explanation explain(const Problem& problem, DType dtype, std::span<const Layout> layouts,
+                    const PlanOptions& options) {
+  const Inference inference = infer(problem);
+  const Operation& operation = find_operation(problem.operation);
+  Explanation explanation = inference.softmax_axis ? explain_softmax(problem, inference)
+                                                   : explain(*inference.contraction);
+  explanation.operation = problem.operation;
+  explanation.shape = inference.shape;
+  explanation.reported_shape = inference.reported_shape;
+  explanation.operand_shapes = problem.shapes;
+  explanation.notes = operation.notes(problem, inference);
+  if (operation::find_option(operation, "dialect") != nullptr) {
+    explanation.dialect = operation::dialect_of(problem).name();
+    explanation.dialects = other_dialects(problem, inference);
+  }
+
+  if (!layouts.empty()) dtype = layouts[0].dtype;
+  const DType computed =
+      operation::dtype_of(problem).value_or(options.compute_dtype.value_or(dtype));
+  explanation.dtype = computed.name();
+  if (!has_known_extents(problem)) return explanation;
+
+  std::vector<Layout> dense;
+  if (layouts.empty()) {
+    for (const Shape& shape : problem.shapes) dense.emplace_back(computed, shape.extents());
+    layouts = dense;
+  }
+  std::vector<DType> dtypes;
+  for (const Layout& layout : layouts) dtypes.push_back(layout.dtype);
+  add_cost(explanation, problem, inference, dtypes, computed.result());
+  try {
+    explanation.plan = make_plan(problem, layouts, options).facts();
+  } catch (const Error& error) {
+    // Computing this is refused, though its shape is known: that is a fact about it as well.
+    if (error.code() != ErrorCode::kEmptyReshape) throw;
+    explanation.notes.push_back(
+        text("computing it is refused: ", info(error.code()).name, ": ", error.message()));
+  }
+  return explanation;
+}
+
+}  // namespace batchdot::inline v0

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/batchdot/arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
+
+namespace batchdot::tool {
+
+namespace {
+
+// An option while it is read: CLI11 writes into it.
+struct Slot {
+  VerbOption option;
+  std::string value;
+  CLI::Option* parsed = nullptr;
+};
+
+std::string with_dashes(std::string_view name) { return "--" + std::string(name); }
+
+[[noreturn]] void refuse_option(const Verb& verb, const std::vector<Slot>& slots,
+                                std::string typed) {
+  typed.resize(std::min(typed.find('='), typed.size()));
+  std::vector<std::string> dashed;
+  for (const Slot& slot : slots) dashed.push_back(with_dashes(slot.option.info.name));
+  const std::vector<std::string_view> names(dashed.begin(), dashed.end());
+  ErrorPlace place;
+  place.option = typed.substr(std::min(typed.find_first_not_of('-'), typed.size()));
+  throw Error(ErrorCode::kUsage,
+              std::string(verb.name) + ": no such option: " + typed + did_you_mean(typed, names) +
+                  " (batchdot help " + std::string(verb.name) + " lists them)",
+              place);
+}
+
+std::string operand_name(std::size_t operand, std::size_t count) {
+  if (count == 1) return "operand";
+  if (count == 2) return operand == 0 ? "lhs" : "rhs";
+  return "operand " + std::to_string(operand);
+}
+
+// Options that only some operations have are read by whichever has them; infer() refuses the rest.
+OptionValue read_option(const Operation& operation, const std::string& name,
+                        const std::string& typed) {
+  const auto find = [&](std::span<const OptionInfo> options) {
+    return std::find_if(options.begin(), options.end(),
+                        [&](const OptionInfo& option) { return option.name == name; });
+  };
+  if (const auto own = find(operation.options); own != operation.options.end()) {
+    return parse_option(*own, typed);
+  }
+  return typed;
+}
+
+}  // namespace
+
+const std::string* Arguments::find(std::string_view name) const {
+  const auto found = options.find(name);
+  return found == options.end() ? nullptr : &found->second;
+}
+
+std::vector<VerbOption> options_of(const Verb& verb) {
+  std::vector<VerbOption> all;
+  const auto add = [&](const VerbOption& option) {
+    const bool is_known = std::any_of(all.begin(), all.end(), [&](const VerbOption& other) {
+      return other.info.name == option.info.name;
+    });
+    if (!is_known && !option.info.positional) all.push_back(option);
+  };
+  for (const VerbOption& option : verb.options) add(option);
+  if (verb.takes_operation) {
+    for (const Operation& operation : operations()) {
+      for (const OptionInfo& option : operation.options) add({option});
+    }
+  }
+  add(kHelpOption);
+  return all;
+}
+
+Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> words) {
+  std::vector<Slot> slots;
+  for (const VerbOption& option : options_of(verb)) slots.push_back({option, {}, nullptr});
+
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  for (Slot& slot : slots) {
+    std::string names = with_dashes(slot.option.info.name);
+    if (slot.option.letter != '\0') names += std::string(",-") + slot.option.letter;
+    slot.parsed = slot.option.info.kind == OptionKind::kFlag
+                      ? app.add_flag(names)
+                      : app.add_option(names, slot.value)->allow_extra_args(false);
+  }
+  std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 wants them
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    throw Error(ErrorCode::kUsage, std::string(verb.name) + ": " + error.what());
+  }
+
+  Arguments arguments;
+  arguments.verb = &verb;
+  arguments.words = app.remaining();
+  for (const std::string& word : arguments.words) {
+    if (word.size() > 1 && word[0] == '-') refuse_option(verb, slots, word);
+  }
+  for (const Slot& slot : slots) {
+    if (slot.parsed->count() == 0) continue;
+    if (slot.option.info.kind == OptionKind::kFlag && !slot.parsed->as<bool>()) continue;
+    arguments.options.emplace(std::string(slot.option.info.name), slot.value);
+  }
+  return arguments;
+}
+
+int threads_of(const Arguments& arguments) {
+  const std::string* typed = arguments.find("threads");
+  if (typed == nullptr) return 0;
+  constexpr std::int64_t kMost = 4096;
+  const std::int64_t threads = std::get<std::int64_t>(parse_option(kThreadsOption.info, *typed));
+  if (threads < 1 || threads > kMost) {
+    ErrorPlace place;
+    place.option = "threads";
+    throw Error(ErrorCode::kUsage, "--threads: takes 1 to 4096: " + *typed, place);
+  }
+  return static_cast<int>(threads);
+}
+
+bool Request::has_files() const {
+  return std::any_of(files.begin(), files.end(),
+                     [](const std::string& file) { return !file.empty(); });
+}
+
+bool is_file(std::string_view word) {
+  return word.ends_with(".npy") || word.find('/') != std::string_view::npos;
+}
+
+Request read_request(const Arguments& arguments, Session& session) {
+  const std::string verb(arguments.verb->name);
+  const std::string usage = "batchdot " + verb + " " + std::string(arguments.verb->usage);
+  if (arguments.words.empty()) {
+    throw Error(ErrorCode::kUsage, verb + ": needs an operation: " + usage);
+  }
+  Request request;
+  Problem& problem = request.problem;
+  problem.operation = arguments.words[0];
+  const Operation& operation = find_operation(problem.operation);
+  std::size_t next = 1;
+  for (const OptionInfo& option : operation.options) {
+    if (!option.positional) continue;
+    if (next == arguments.words.size()) {
+      throw Error(ErrorCode::kUsage, problem.operation + ": needs " +
+                                         std::string(option.placeholder) + ": " +
+                                         std::string(option.help));
+    }
+    problem.options.emplace(std::string(option.name), arguments.words[next++]);
+  }
+  for (const auto& [name, typed] : arguments.options) {
+    const bool is_verbs = std::any_of(
+        arguments.verb->options.begin(), arguments.verb->options.end(),
+        [&, key = std::string_view(name)](const VerbOption& o) { return o.info.name == key; });
+    if (!is_verbs && name != "help") {
+      problem.options.emplace(name, read_option(operation, name, typed));
+    }
+  }
+  if (const auto dialect = problem.options.find("dialect"); dialect != problem.options.end()) {
+    if (const auto* name = std::get_if<std::string>(&dialect->second)) {
+      const std::string release = *name;
+      problem = in_dialect(std::move(problem), release);
+    }
+  }
+  if (const auto dtype = problem.options.find("dtype"); dtype != problem.options.end()) {
+    const auto* name = std::get_if<std::string>(&dtype->second);
+    const std::optional<DType> asked = name ? DType::parse(*name) : std::nullopt;
+    if (asked && *asked == BF16{}) request.raw_as = asked;
+  }
+  for (; next < arguments.words.size(); ++next) {
+    const std::string& word = arguments.words[next];
+    if (is_file(word)) {
+      request.arrays.push_back(inspect_array(word, request.raw_as));
+      request.files.push_back(word);
+      problem.shapes.emplace_back(request.arrays.back()->extents);
+    } else {
+      problem.shapes.push_back(parse_shape(word));
+      request.files.emplace_back();
+      request.arrays.emplace_back();
+    }
+  }
+  session.problem = problem;
+  return request;
+}
+
+Error with_files(const Error& error, const std::vector<std::string>& files) {
+  std::string names;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i].empty()) continue;
+    names += (names.empty() ? "" : ", ") + operand_name(i, files.size()) + " is " + files[i];
+  }
+  if (names.empty() || info(error.code()).exit_code != info(ErrorCode::kDim).exit_code) {
+    return error;
+  }
+  ErrorPlace place = error.place();
+  if (place.operand && static_cast<std::size_t>(*place.operand) < files.size() &&
+      place.file.empty()) {
+    place.file = files[static_cast<std::size_t>(*place.operand)];
+  }
+  return Error(error.code(), error.message() + " (" + names + ")", place);
+}
+
+}  // namespace batchdot::tool

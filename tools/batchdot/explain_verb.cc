@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ostream>
+
+#include "tools/batchdot/arguments.h"
+#include "tools/batchdot/lines.h"
+#include "tools/batchdot/report.h"
+
+namespace batchdot::tool {
+
+namespace {
+
+// Layouts of the operands, where at least one of them is a file and all extents are known: a typed
+// shape beside a file is dense and of the file's type.
+std::vector<Layout> layouts_of(const Request& request) {
+  std::vector<Layout> layouts;
+  if (!request.has_files()) return layouts;
+  DType dtype;
+  for (const auto& array : request.arrays) {
+    if (array) dtype = array->dtype;
+  }
+  for (std::size_t i = 0; i < request.arrays.size(); ++i) {
+    if (const auto& array = request.arrays[i]) {
+      layouts.emplace_back(
+          array->dtype, array->extents,
+          array->fortran_order ? column_major(array->extents) : row_major(array->extents));
+    } else if (request.problem.shapes[i].is_known()) {
+      layouts.emplace_back(dtype, request.problem.shapes[i].extents());
+    } else {
+      return {};
+    }
+  }
+  return layouts;
+}
+
+int run(const Arguments& arguments, Session& session) {
+  if (arguments.has("lines")) {
+    if (!arguments.words.empty()) {
+      throw Error(ErrorCode::kUsage,
+                  "explain: --lines takes its problems from stdin: " + arguments.words[0]);
+    }
+    answer_lines(session, [](const Problem& problem) { return to_json(explain(problem)); });
+    return 0;
+  }
+  PlanOptions options;
+  options.threads = threads_of(arguments);
+  const Request request = read_request(arguments, session);
+  try {
+    const Explanation explanation = explain(request.problem, F32{}, layouts_of(request), options);
+    if (arguments.has("json")) {
+      session.out << to_json(explanation) << '\n';
+    } else {
+      session.out << to_text(explanation);
+    }
+  } catch (const Error& error) {
+    throw with_files(error, request.files);
+  }
+  return 0;
+}
+
+constexpr VerbOption kOptions[] = {kThreadsOption, kJsonOption, kLinesOption};
+constexpr std::string_view kExamples[] = {
+    "explain batch_dot _,36,8,24 _,36,8,24 --axes 2,2 --dialect keras-2.2",
+    "explain einsum bij,bjk=bik 32,128,64 32,64,256 --dtype f32",
+    "explain matmul q.npy 12,64,12",
+};
+
+}  // namespace
+
+const Verb kExplainVerb = {
+    "explain",
+    "OPERATION [OPTIONS] SHAPE|FILE...",
+    "roles, why each output dim is there, equivalents, plan, cost",
+    "Says what the operation does with operands of these shapes: what each axis is for, where each "
+    "axis of the result comes from, the same thing in other notations, what other dialects would "
+    "give, and, where every extent is known, what it costs and how it would be computed. Of a file "
+    "only the header is read.",
+    kOptions,
+    true,
+    {},
+    kExamples,
+    run,
+};
+
+}  // namespace batchdot::tool

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/batchdot/report.h"
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <ostream>
+
+namespace batchdot::tool {
+
+namespace {
+
+constexpr std::string_view kRed = "\033[1;31m", kGreen = "\033[1;32m", kPlain = "\033[0m";
+
+std::string in_colour(std::string_view words, std::string_view colour, const Session& session) {
+  if (!session.has_colour) return std::string(words);
+  return std::string(colour) + std::string(words) + std::string(kPlain);
+}
+
+}  // namespace
+
+std::string answer_json(const Inference& inference) {
+  std::string out = "{\"shape\": " + to_json(inference.shape);
+  if (inference.reported_shape) {
+    out += ", \"reported_shape\": " + to_json(*inference.reported_shape);
+  }
+  return out + "}";
+}
+
+Error as_error(std::exception_ptr thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kMemory, "batchdot: out of memory");
+  } catch (const std::exception& exception) {
+    return Error(ErrorCode::kInternal, std::string("batchdot: unexpected: ") + exception.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "batchdot: unexpected: an unknown exception");
+  }
+}
+
+std::string refusal_json(const Error& error, const std::optional<Problem>& problem,
+                         std::optional<std::int64_t> line) {
+  const std::optional<Fix> fix = problem ? find_fix(*problem, error) : std::nullopt;
+  if (!fix) return to_json(error, line);
+  return to_json(error, line, fix->text, to_json(fix->problem));
+}
+
+int report(const Error& error, Session& session, bool json) {
+  if (json) {
+    session.out << refusal_json(error, session.problem) << '\n';
+    session.out.flush();  // if it fails, the first error is still the one to tell of
+  }
+  const ErrorCodeInfo& code = info(error.code());
+  session.err << in_colour("error:", kRed, session) << ' ' << error.message() << " (" << code.name
+              << ")\n";
+  if (const std::optional<Fix> fix =
+          session.problem ? find_fix(*session.problem, error) : std::nullopt) {
+    session.err << in_colour("fix:", kGreen, session) << ' ' << fix->text
+                << ", as in: batchdot shape " << to_command(fix->problem) << '\n';
+  }
+  session.err.flush();
+  return code.exit_code;
+}
+
+void flush(std::ostream& out) {
+  errno = 0;
+  out.flush();
+  if (out) return;
+  const int reason = errno;
+  throw Error(ErrorCode::kIo, std::string("standard output: cannot be written: ") +
+                                  (reason == 0 ? "write failed" : std::strerror(reason)));
+}
+
+}  // namespace batchdot::tool
