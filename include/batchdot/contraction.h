@@ -30,9 +30,12 @@ struct Condition {
   AxisRef lhs;
   AxisRef rhs;               ///< kEqual, kOneOrEqual
   std::int64_t divisor = 1;  ///< kDivides
-  /// kReshape: operand lhs.operand is flattened to (kept..., -1): fails where a kept extent that is
-  /// not batch is 0, and the axes to be flattened hold a 0 too. The labels of both groups.
+  /// kReshape: free axes of lhs.operand become one by a reshape to (kept..., -1), and TensorFlow leaves
+  /// zeros out when it infers the -1. Fails exactly where a label of `kept` (contracted) has extent 0,
+  /// a label of `flattened` (free, flattened) has extent 0, and no label of `others` (all else in the
+  /// output) has: then the product has elements and what it is reshaped to has none.
   Labels kept, flattened;
+  Labels others = {};
 };
 
 /// One operand of a contraction.

@@ -169,7 +169,9 @@ class Binder {
       }
       return false;
     };
-    if (!is_empty(condition.kept) || !is_empty(condition.flattened)) return;
+    const bool fails = is_empty(condition.kept) && is_empty(condition.flattened) &&
+                       !is_empty(condition.others);
+    if (!fails) return;
     throw Error(ErrorCode::kEmptyReshape,
                 text("bind: ", operand_name(condition.lhs.operand, count()),
                      " is empty in a contracted and in a free axis, which this dialect cannot "
