@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The loops around the kernels: one task's share of one step.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "src/plan/plan.h"
+
+namespace batchdot {
+
+/// What a task needs beside the step.
+struct TaskContext {
+  const TensorView* operands;
+  std::byte* out;
+  std::byte* temporaries;  ///< the part of the workspace that steps share
+  std::byte* scratch;      ///< this task's own
+  const RunControl* control;
+};
+
+/// Computes items first .. last-1 of a step. Returns early if the run is stopped.
+void run_items(const ContractStep& step, const TaskContext& task, std::int64_t first,
+               std::int64_t last);
+void run_items(const RowwiseStep& step, const TaskContext& task, std::int64_t first,
+               std::int64_t last);
+void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first,
+               std::int64_t last);
+
+/// The memory of a place.
+std::byte* address_of(const Place& place, DType dtype, const TaskContext& task);
+
+/// Counts one item as done; true if the run is to stop.
+inline bool finish_item(const RunControl& control) {
+  if (control.items_done != nullptr) {
+    control.items_done->fetch_add(1, std::memory_order_relaxed);
+  }
+  return control.stop != nullptr && control.stop->load(std::memory_order_relaxed);
+}
+
+/// Steps through the index space of axes and keeps the offsets of all four tensors.
+class Odometer {
+ public:
+  Odometer(const FoldedAxes& axes, std::int64_t start) : axes_(axes), index_(axes.size(), 0) {
+    for (std::size_t i = axes.size(); i-- > 0 && start > 0;) {
+      index_[i] = start % axes[i].extent;
+      start /= axes[i].extent;
+      lhs += index_[i] * axes[i].lhs;
+      rhs += index_[i] * axes[i].rhs;
+      out += index_[i] * axes[i].out;
+      bias += index_[i] * axes[i].bias;
+    }
+  }
+  void next() {
+    for (std::size_t i = axes_.size(); i-- > 0;) {
+      const FoldedAxis& axis = axes_[i];
+      lhs += axis.lhs;
+      rhs += axis.rhs;
+      out += axis.out;
+      bias += axis.bias;
+      if (++index_[i] < axis.extent) return;
+      index_[i] = 0;
+      lhs -= axis.extent * axis.lhs;
+      rhs -= axis.extent * axis.rhs;
+      out -= axis.extent * axis.out;
+      bias -= axis.extent * axis.bias;
+    }
+  }
+
+  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0;  ///< offsets in elements
+
+ private:
+  const FoldedAxes& axes_;
+  AxisList index_;
+};
+
+}  // namespace batchdot

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/exec/store.h"
+
+#include <complex>
+#include <cstring>
+#include <type_traits>
+
+#include "src/kernel/convert.h"
+
+namespace batchdot {
+
+namespace {
+
+using kernel::Arithmetic;
+
+// a * b and a + b as the order fixes them: modulo 2^n for integers.
+template <class T>
+T times(T factor, T x) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<U>(factor) * static_cast<U>(x));
+  } else {
+    return factor * x;
+  }
+}
+template <class T>
+T plus(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
+  } else {
+    return a + b;
+  }
+}
+
+// t = alpha * sum; t = t + (beta * old); t = t + bias. A factor of exactly 1 is skipped, with beta = 0
+// the old value is not read.
+template <class Real, class Out>
+void store_row(const StoreCall& call, std::int64_t row) {
+  constexpr bool kComplex = kernel::kIsComplex<Out>;
+  const auto offset = [](const std::int64_t* offsets, std::int64_t stride, std::int64_t i) {
+    return offsets != nullptr ? offsets[i] : i * stride;
+  };
+  const Real* sums = static_cast<const Real*>(call.sums) + row * call.sum_row;
+  Out* out = reinterpret_cast<Out*>(call.out) + offset(call.out_rows, call.out_row, row);
+  const Out* bias = call.bias == nullptr ? nullptr
+                                         : reinterpret_cast<const Out*>(call.bias) +
+                                               offset(call.bias_rows, call.bias_row, row);
+  const bool is_plain = call.alpha == 1 && call.beta == 0 && bias == nullptr;
+  if constexpr (std::is_same_v<Real, Out>) {
+    if (is_plain && call.out_columns == nullptr && call.out_column == 1) {
+      std::memcpy(out, sums, static_cast<std::size_t>(call.columns) * sizeof(Out));
+      return;
+    }
+  }
+  const Real alpha = static_cast<Real>(call.alpha);
+  const Real beta = static_cast<Real>(call.beta);
+  const auto finish = [&](Real t, Real old, Real b) {
+    if (call.alpha != 1) t = times(alpha, t);
+    if (call.beta != 0) t = plus(t, call.beta == 1 ? old : times(beta, old));
+    return bias == nullptr ? t : plus(t, b);
+  };
+  for (std::int64_t column = 0; column < call.columns; ++column) {
+    Out& to = out[offset(call.out_columns, call.out_column, column)];
+    if constexpr (kComplex) {
+      const Real re = sums[column];
+      const Real im = sums[call.sum_plane + column];
+      if (is_plain) {
+        to = Out(re, im);
+        continue;
+      }
+      const Out old = call.beta != 0 ? to : Out{};
+      const Out b = bias == nullptr
+                        ? Out{}
+                        : bias[offset(call.bias_columns, call.bias_column, column)];
+      to = Out(finish(re, old.real(), b.real()), finish(im, old.imag(), b.imag()));
+    } else {
+      if (is_plain) {
+        to = kernel::convert<Out>(sums[column]);
+        continue;
+      }
+      const Real old = call.beta != 0 ? kernel::convert<Real>(to) : Real{};
+      const Real b = bias == nullptr
+                         ? Real{}
+                         : kernel::convert<Real>(
+                               bias[offset(call.bias_columns, call.bias_column, column)]);
+      to = kernel::convert<Out>(finish(sums[column], old, b));
+    }
+  }
+}
+
+template <class Real, class Out>
+void store_rows(const StoreCall& call) {
+  for (std::int64_t row = 0; row < call.rows; ++row) store_row<Real, Out>(call, row);
+}
+
+}  // namespace
+
+void store(Arithmetic arithmetic, DType out_dtype, const StoreCall& call) {
+  switch (arithmetic) {
+    case Arithmetic::kF32:
+    case Arithmetic::kBF16:
+      if (out_dtype == DType(F16{})) return store_rows<float, Half>(call);
+      if (out_dtype == DType(BF16{})) return store_rows<float, BFloat16>(call);
+      return store_rows<float, float>(call);
+    case Arithmetic::kF64: return store_rows<double, double>(call);
+    case Arithmetic::kC64: return store_rows<float, std::complex<float>>(call);
+    case Arithmetic::kC128: return store_rows<double, std::complex<double>>(call);
+    case Arithmetic::kI32: return store_rows<std::int32_t, std::int32_t>(call);
+    case Arithmetic::kI64: return store_rows<std::int64_t, std::int64_t>(call);
+  }
+}
+
+}  // namespace batchdot

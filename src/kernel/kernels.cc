@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// One table of kernels for each target: Highway compiles this file once for each of them.
+
+#include "src/kernel/kernels.h"
+
+#include <utility>
+#include <vector>
+
+// SSE4 and SSSE3 have no fused multiply-add; AVX3_DL would be AVX3 again.
+#define HWY_DISABLED_TARGETS (HWY_SSE4 | HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/kernel/kernels.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "src/kernel/microkernel-inl.h"
+#include "src/kernel/pack-inl.h"
+#include "src/kernel/reference.h"
+#include "src/kernel/rowwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace batchdot::kernel::HWY_NAMESPACE {
+
+inline constexpr int kScalarLanes = 4;
+
+// Register tiles. 32 vector registers: 8 x 3, which loads least for each multiply-add and is at the
+// peak from K = 16 up; 16 registers: 6 x 2. Complex numbers take two accumulators for an element.
+#if HWY_TARGET == HWY_AVX2
+inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 4, kComplexNV = 1;
+#else
+inline constexpr int kRealMR = 8, kRealNV = 3, kComplexMR = 4, kComplexNV = 2;
+#endif
+
+// Fills tile[i][v] for every height 1 .. MR and width 1 .. NV.
+template <int MR, int NV, class Maker>
+void fill_tiles(TileFunction (&tile)[kMaxMR][kMaxNV], Maker maker) {
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    ((tile[I / NV][I % NV] = maker.template operator()<I / NV + 1, I % NV + 1>()), ...);
+  }(std::make_integer_sequence<int, MR * NV>{});
+}
+
+// Every dtype whose element may fill panels of Packed by pack_real.
+template <class Packed, class... Records>
+void fill_packs(ArithmeticKernels& kernels) {
+  std::size_t index = 0;
+  for_each_dtype([&](auto record) {
+    using Record = decltype(record);
+    if constexpr ((std::is_same_v<Record, Records> || ...)) {
+      kernels.pack_a[index] = pack_real<typename Record::Element, Packed>;
+      kernels.pack_b[index] = kernels.pack_a[index];
+    }
+    ++index;
+  });
+}
+
+template <class Record>
+constexpr std::size_t index_of() {
+  return detail::index_in_dtypes<Record>();
+}
+
+template <class T, bool kIsScalar>
+ArithmeticKernels real_kernels() {
+  // Highway has no 64-bit integer product on every target.
+  constexpr bool kLoops = kIsScalar || std::is_same_v<T, std::int64_t>;
+  ArithmeticKernels kernels{};
+  kernels.panel_bytes = sizeof(T);
+  if constexpr (kLoops) {
+    kernels.MR = 4;
+    kernels.NV = 1;
+    kernels.lanes = kScalarLanes;
+    kernels.dots_width = kScalarLanes;
+    fill_tiles<4, 1>(kernels.tile,
+                     []<int MR, int NV>() { return &reference_tile<T, MR, NV * kScalarLanes>; });
+    kernels.dots = reference_dots<T>;
+  } else {
+    kernels.MR = kRealMR;
+    kernels.NV = kRealNV;
+    kernels.lanes = static_cast<int>(HWY_LANES(T));
+    kernels.dots_width = kDotsVectors * kernels.lanes;
+    fill_tiles<kRealMR, kRealNV>(kernels.tile,
+                                 []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
+    kernels.dots = dots_real<T>;
+  }
+  return kernels;
+}
+
+template <class T, bool kIsScalar>
+ArithmeticKernels complex_kernels() {
+  ArithmeticKernels kernels{};
+  kernels.panel_bytes = 2 * sizeof(T);
+  if constexpr (kIsScalar) {
+    kernels.MR = 4;
+    kernels.NV = 1;
+    kernels.lanes = kScalarLanes;
+    fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
+      return &reference_tile_complex<T, MR, NV * kScalarLanes, false>;
+    });
+    fill_tiles<4, 1>(kernels.tile_swapped, []<int MR, int NV>() {
+      return &reference_tile_complex<T, MR, NV * kScalarLanes, true>;
+    });
+  } else {
+    kernels.MR = kComplexMR;
+    kernels.NV = kComplexNV;
+    kernels.lanes = static_cast<int>(HWY_LANES(T));
+    fill_tiles<kComplexMR, kComplexNV>(
+        kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
+    fill_tiles<kComplexMR, kComplexNV>(
+        kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
+  }
+  kernels.dots_width = kernels.lanes;
+  kernels.dots = reference_dots_complex<T>;
+  constexpr std::size_t kIndex = std::is_same_v<T, float> ? index_of<C64>() : index_of<C128>();
+  kernels.pack_a[kIndex] = pack_complex_pairs<T>;
+  kernels.pack_b[kIndex] = pack_complex_planes<T>;
+  return kernels;
+}
+
+// The table of this target, or of `scalar`, which is plain loops whatever they are compiled for.
+template <bool kIsScalar>
+const Kernels* make_kernels() {
+  static const Kernels kKernels = [] {
+    Kernels k{};
+    k.target = kIsScalar ? "scalar" : hwy::TargetName(HWY_TARGET);
+    const auto of = [&](Arithmetic arithmetic) -> ArithmeticKernels& {
+      return k.arithmetic[static_cast<std::size_t>(arithmetic)];
+    };
+    of(Arithmetic::kF32) = real_kernels<float, kIsScalar>();
+    fill_packs<float, F32, F16, BF16>(of(Arithmetic::kF32));
+    of(Arithmetic::kBF16) = real_kernels<float, kIsScalar>();
+    of(Arithmetic::kBF16).pack_a[index_of<BF16>()] = pack_bf16_pairs;
+    of(Arithmetic::kBF16).pack_b[index_of<BF16>()] = pack_bf16_pairs;
+    of(Arithmetic::kF64) = real_kernels<double, kIsScalar>();
+    fill_packs<double, F64>(of(Arithmetic::kF64));
+    of(Arithmetic::kI32) = real_kernels<std::int32_t, kIsScalar>();
+    fill_packs<std::int32_t, I32, I8>(of(Arithmetic::kI32));
+    of(Arithmetic::kI64) = real_kernels<std::int64_t, kIsScalar>();
+    fill_packs<std::int64_t, I64>(of(Arithmetic::kI64));
+    of(Arithmetic::kC64) = complex_kernels<float, kIsScalar>();
+    of(Arithmetic::kC128) = complex_kernels<double, kIsScalar>();
+    if constexpr (kIsScalar) {
+      k.softmax_f32 = reference_softmax<float>;
+      k.softmax_f64 = reference_softmax<double>;
+    } else {
+      k.softmax_f32 = softmax_row<float>;
+      k.softmax_f64 = softmax_row<double>;
+    }
+    return k;
+  }();
+  return &kKernels;
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace batchdot::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace batchdot::kernel {
+
+std::span<const Kernels* const> kernels_that_run_here() {
+  static const std::vector<const Kernels*> kTables = [] {
+    const auto supported = hwy::SupportedTargets();
+    std::vector<const Kernels*> tables;
+    (void)supported;
+#if HWY_TARGETS & HWY_AVX3
+    if (supported & HWY_AVX3) tables.push_back(N_AVX3::make_kernels<false>());
+#endif
+#if HWY_TARGETS & HWY_AVX2
+    if (supported & HWY_AVX2) tables.push_back(N_AVX2::make_kernels<false>());
+#endif
+#if HWY_TARGETS & HWY_NEON
+    if (supported & HWY_NEON) tables.push_back(N_NEON::make_kernels<false>());
+#endif
+    // The baseline target cannot be switched off; on x86 it has no fused multiply-add and is used for the
+    // plain loops alone.
+    tables.push_back(HWY_STATIC_DISPATCH(make_kernels<true>)());
+    return tables;
+  }();
+  return kTables;
+}
+
+}  // namespace batchdot::kernel
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The kernels of one instruction set, as a table. Plans and tests read it; nothing else in the
+// library knows what a target is. Elements, strides and panels only: no labels, no shapes.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+
+#include "batchdot/dtype.h"
+
+namespace batchdot::kernel {
+
+/// How a product is computed: what panels hold, and what a sum is kept in.
+///
+///     arithmetic  panel element      from            sum
+///     kF32        float              f32 f16 bf16    float
+///     kF64        double             f64             double
+///     kC64        float, re and im   complex64       float, re and im
+///     kC128       double, re and im  complex128      double, re and im
+///     kI32        int32              i32 i8          int32, modulo 2^32
+///     kI64        int64              i64             int64, modulo 2^64
+///     kBF16       float              bf16            float, k in pairs, odd first, flush mode
+enum class Arithmetic : std::uint8_t { kF32, kF64, kC64, kC128, kI32, kI64, kBF16 };
+inline constexpr int kArithmetics = 7;
+
+/// k runs in blocks of this many; one accumulator chain each, the block sums added in order. Part of
+/// the result's bits (docs/numerics.md), not a tuning size.
+inline constexpr std::int64_t kBlock = 128;
+
+/// One call of a register tile.
+///
+///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
+///
+/// a: rows, any strides. b: a panel of K rows of NV vectors, b_k apart. Complex: a is (re, im) pairs
+/// and its strides count reals; a row of b is all re, then all im; sum has its im plane `sum_plane`
+/// reals behind the re plane.
+struct TileCall {
+  std::int64_t K;
+  const void* a;
+  std::int64_t a_row, a_k;
+  const void* b;
+  std::int64_t b_k;
+  void* sum;
+  std::int64_t sum_row;
+  std::int64_t sum_plane;
+  int columns;  ///< of sum that exist; the rest of the panel is padding and not stored
+  bool first;   ///< sum holds nothing yet and is not read
+};
+using TileFunction = void (*)(const TileCall& call);
+
+/// Copies `rows` x K elements into one micropanel, k-major, and pads with zeros to `width`.
+///
+///     source (any strides)            panel, width = 4
+///       . . . . . K                     k=0 [s00 s10 s20  0 ]
+///       r0 . . .                        k=1 [s01 s11 s21  0 ]
+///       r1 . . .        -->             k=2 [ ...           ]
+///       r2 . . .
+///
+/// All that is known of layouts ends here: an axis is one stride, or a list of offsets where it does
+/// not fold into one. Strides and offsets count source elements.
+struct PackCall {
+  const void* source;
+  std::int64_t row_stride, k_stride;
+  const std::int64_t* row_offsets;  ///< instead of row_stride, if not null
+  const std::int64_t* k_offsets;    ///< instead of k_stride, if not null
+  int rows;
+  std::int64_t K;
+  int width;
+  void* panel;
+  bool conjugate;
+};
+using PackFunction = void (*)(const PackCall& call);
+
+/// `count` dot products of K elements: lanes run over the items. a and b are panels of `width` items.
+struct DotsCall {
+  std::int64_t K;
+  const void* a;
+  const void* b;
+  int width;
+  void* sum;               ///< width elements; complex: all re, then all im
+  bool first;
+};
+using DotsFunction = void (*)(const DotsCall& call);
+
+inline constexpr int kMaxMR = 8;
+inline constexpr int kMaxNV = 3;
+
+/// The kernels of one arithmetic.
+struct ArithmeticKernels {
+  int MR, NV;  ///< the largest register tile: rows of a, vectors of b
+  int lanes;   ///< panel elements in a vector
+  int dots_width;
+  std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
+  TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
+  DotsFunction dots;
+  /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
+  /// broadcast, B for rows that are vectors; they differ for complex.
+  PackFunction pack_a[std::tuple_size_v<DTypes>];
+  PackFunction pack_b[std::tuple_size_v<DTypes>];
+};
+
+/// Softmax of one row, by the definition of docs/numerics.md; in place is fine.
+using SoftmaxF32 = void (*)(const float* row, std::int64_t count, float* out);
+using SoftmaxF64 = void (*)(const double* row, std::int64_t count, double* out);
+
+/// The kernels of one instruction set and the sizes they were tuned for.
+struct Kernels {
+  const char* target;  ///< as BATCHDOT_TARGET and `batchdot info` spell it
+  ArithmeticKernels arithmetic[kArithmetics];
+  SoftmaxF32 softmax_f32;
+  SoftmaxF64 softmax_f64;
+};
+
+/// The tables that this CPU can run, best first; the last one is `scalar`.
+std::span<const Kernels* const> kernels_that_run_here();
+
+}  // namespace batchdot::kernel

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the problem.
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "src/plan/plan.h"
+
+namespace batchdot {
+
+namespace {
+
+using kernel::Arithmetic;
+
+constexpr std::int64_t kKC = 256;          // two blocks of 128: a panel of 48 columns fills L1 and streams
+constexpr std::int64_t kMC = 144;          // rows of a packed block of lhs: 147 kB of f32, in L2
+constexpr std::int64_t kNC = 1024;         // columns of a packed block of rhs: 1 MB of f32
+constexpr std::int64_t kScatterRows = 128;  // where sums need scratch, a work item has at most
+constexpr std::int64_t kScatterColumns = 384;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
+bool is_complex(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kC64 || arithmetic == Arithmetic::kC128;
+}
+
+// The dtype whose elements lie in memory as a panel's do.
+DType panel_dtype(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::kF32: return F32{};
+    case Arithmetic::kF64: return F64{};
+    case Arithmetic::kC64: return C64{};
+    case Arithmetic::kC128: return C128{};
+    case Arithmetic::kI32: return I32{};
+    case Arithmetic::kI64: return I64{};
+    case Arithmetic::kBF16: return F32{};
+  }
+  return F32{};
+}
+
+bool is_one_stride(const FoldedAxes& axes) { return axes.size() <= 1; }
+
+std::string_view why_lhs_is_packed(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (step.lhs_dtype != panel_dtype(step.arithmetic)) return "lhs is converted while packing";
+  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
+  if (step.lhs_conjugate) return "lhs is conjugated while packing";
+  if (!is_one_stride(f.m) || !is_one_stride(f.k)) return "the axes of lhs do not fold into M and K";
+  if (f.M > kMC && f.N > 256 && f.K > kKC) return "large product: lhs blocks are kept in L2";
+  return {};
+}
+
+std::string_view why_rhs_is_packed(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (step.rhs_dtype != panel_dtype(step.arithmetic)) return "rhs is converted while packing";
+  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
+  if (is_complex(step.arithmetic)) return "complex rhs is split into re and im while packing";
+  if (!is_one_stride(f.n) || !is_one_stride(f.k)) return "the axes of rhs do not fold into N and K";
+  if (!f.n.empty() && f.n[0].rhs != 1) return "rhs is not contiguous along N";
+  const std::int64_t k_stride = f.k.empty() ? 0 : std::llabs(f.k[0].rhs);
+  const auto row_bytes = k_stride * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  if (f.M > 4 * step.kernels->MR && row_bytes >= 2048) {
+    return "rows of rhs lie far apart and are used many times";
+  }
+  return {};
+}
+
+// The result may hold running sums: same type, unit stride along N, nothing to be done at the store.
+bool may_be_direct(const ContractStep& step) {
+  const Folded& f = step.folded;
+  return step.scale.is_plain() && !is_complex(step.arithmetic) &&
+         step.arithmetic != Arithmetic::kBF16 && step.out_dtype == panel_dtype(step.arithmetic) &&
+         is_one_stride(f.m) && is_one_stride(f.n) && (f.n.empty() || f.n[0].out == 1);
+}
+
+// Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
+void split_work(ContractStep& step, int tasks) {
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  std::int64_t rows = f.M;
+  std::int64_t columns = f.N;
+  if (!step.is_direct) {
+    rows = std::min(rows, kScatterRows);
+    columns = std::min(columns, kScatterColumns);
+  }
+  std::int64_t wanted = 1;
+  if (f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
+    wanted = tasks / std::gcd(static_cast<std::int64_t>(tasks), std::max<std::int64_t>(1, f.batch_count));
+  }
+  while (ceil_div(f.M, rows) * ceil_div(f.N, columns) < wanted) {
+    const bool may_cut_rows = rows > b.MR;
+    const bool may_cut_columns = columns > b.NR;
+    if (!may_cut_rows && !may_cut_columns) break;
+    if (may_cut_rows && (rows >= columns || !may_cut_columns)) {
+      rows = round_up(ceil_div(rows, 2), b.MR);
+    } else {
+      columns = round_up(ceil_div(columns, 2), b.NR);
+    }
+  }
+  b.row_block = rows;
+  b.column_block = columns;
+  b.row_blocks = rows == 0 ? 0 : ceil_div(f.M, rows);
+  b.column_blocks = columns == 0 ? 0 : ceil_div(f.N, columns);
+}
+
+std::size_t take(std::size_t& at, std::size_t bytes) {
+  const std::size_t here = at;
+  at += align_up(bytes);
+  return here;
+}
+
+std::size_t table_bytes(const FoldedAxes& axes, std::int64_t count) {
+  return axes.size() <= 1 ? 0 : static_cast<std::size_t>(count) * sizeof(std::int64_t);
+}
+
+}  // namespace
+
+std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
+  const auto is_narrow_float = [](DType d) {
+    return d == DType(F32{}) || d == DType(F16{}) || d == DType(BF16{});
+  };
+  const auto is_narrow_integer = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
+  if (lhs == DType(BF16{}) && rhs == lhs) return Arithmetic::kBF16;
+  if (is_narrow_float(lhs) && is_narrow_float(rhs)) return Arithmetic::kF32;
+  if (is_narrow_integer(lhs) && is_narrow_integer(rhs)) return Arithmetic::kI32;
+  if (!(lhs == rhs)) return std::nullopt;
+  if (lhs == DType(F64{})) return Arithmetic::kF64;
+  if (lhs == DType(C64{})) return Arithmetic::kC64;
+  if (lhs == DType(C128{})) return Arithmetic::kC128;
+  if (lhs == DType(I64{})) return Arithmetic::kI64;
+  return std::nullopt;
+}
+
+DType accumulator_of(Arithmetic arithmetic) { return panel_dtype(arithmetic); }
+
+TileScratch tile_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const std::size_t element = step.kernels->panel_bytes;
+  const std::int64_t padded_NC = round_up(std::min(b.NC, b.column_block), b.NR) + b.NR;
+  const auto elements = [](std::int64_t rows, std::int64_t columns) {
+    return static_cast<std::size_t>(rows * columns);
+  };
+  TileScratch s;
+  std::size_t at = 0;
+  const std::int64_t KC = b.KC + b.KC % 2;
+  s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
+  // Without packing one panel is still needed, for the columns behind the last whole one.
+  s.panels_rhs = take(at, elements(step.packs_rhs ? padded_NC : b.NR, KC) * element);
+  s.sums = take(at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
+  s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
+  s.out_rows = take(at, table_bytes(f.m, b.row_block));
+  s.bias_rows = take(at, table_bytes(f.m, b.row_block));
+  s.rhs_columns = take(at, table_bytes(f.n, b.column_block));
+  s.out_columns = take(at, table_bytes(f.n, b.column_block));
+  s.bias_columns = take(at, table_bytes(f.n, b.column_block));
+  s.lhs_k = take(at, table_bytes(f.k, b.KC));
+  s.rhs_k = take(at, table_bytes(f.k, b.KC));
+  s.bytes = at;
+  return s;
+}
+
+DotsScratch dots_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const auto width = static_cast<std::size_t>(step.kernels->dots_width);
+  const std::size_t panel =
+      width * static_cast<std::size_t>(step.blocking.KC + step.blocking.KC % 2) *
+      step.kernels->panel_bytes;
+  DotsScratch s;
+  std::size_t at = 0;
+  s.panels_lhs = take(at, panel);
+  s.panels_rhs = take(at, panel);
+  s.sums = take(at, width * step.kernels->panel_bytes);
+  const std::size_t table = width * sizeof(std::int64_t);
+  s.lhs_items = take(at, table);
+  s.rhs_items = take(at, table);
+  s.out_items = take(at, table);
+  s.bias_items = take(at, table);
+  s.lhs_k = take(at, table_bytes(f.k, step.blocking.KC));
+  s.rhs_k = take(at, table_bytes(f.k, step.blocking.KC));
+  s.bytes = at;
+  return s;
+}
+
+void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  const auto refuse = [&](std::string_view what, std::string_view why) {
+    if (refused != nullptr) refused->push_back({what, why});
+  };
+  b.MR = kernels.MR;
+  b.NR = kernels.NV * kernels.lanes;
+  b.KC = std::clamp<std::int64_t>(f.K, 1, kKC);
+  if (f.M == 1 && f.N == 1 && f.batch_count > 1) {
+    step.form = ContractStep::Form::kDots;
+    step.packs_lhs = step.packs_rhs = true;
+    step.items = ceil_div(f.batch_count, kDotsPerItem);
+    step.task_bytes = dots_scratch(step).bytes;
+    b.MC = b.NC = 1;
+    refuse("tiles", "M = N = 1: lanes run over the batch");
+    return;
+  }
+  refuse("dots", f.batch_count > 1 ? "M * N > 1" : "one item alone");
+  step.form = ContractStep::Form::kTiles;
+  step.is_direct = may_be_direct(step);
+  if (!step.is_direct) refuse("sums kept in the result", "it is narrow, complex, scattered or scaled");
+  const std::string_view lhs_packed = why_lhs_is_packed(step);
+  const std::string_view rhs_packed = why_rhs_is_packed(step);
+  step.packs_lhs = !lhs_packed.empty();
+  step.packs_rhs = !rhs_packed.empty();
+  if (step.packs_lhs) refuse("lhs in place", lhs_packed);
+  if (step.packs_rhs) refuse("rhs in place", rhs_packed);
+  b.MC = kMC;
+  b.NC = kNC;
+  split_work(step, tasks);
+  step.items = f.batch_count * b.row_blocks * b.column_blocks;
+  step.task_bytes = tile_scratch(step).bytes;
+}
+
+}  // namespace batchdot

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/plan/fold.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "src/core/checked.h"
+
+namespace batchdot {
+
+namespace {
+
+std::int64_t stride_of(const LabelStrides& strides, Label label) {
+  for (const LabelStride& entry : strides) {
+    if (entry.label == label) return entry.stride;
+  }
+  return 0;
+}
+
+bool is_in(const LabelStrides& strides, Label label) {
+  return std::any_of(strides.begin(), strides.end(),
+                     [&](const LabelStride& entry) { return entry.label == label; });
+}
+
+FoldedAxis axis_of(const PairStrides& strides, const std::vector<Dim>& extents, Label label) {
+  return {extents[label].extent(), stride_of(strides.lhs, label), stride_of(strides.rhs, label),
+          stride_of(strides.out, label), stride_of(strides.bias, label)};
+}
+
+// Merges neighbours that move as one in every tensor.
+void merge(FoldedAxes& axes) {
+  FoldedAxes merged;
+  for (const FoldedAxis& axis : axes) {
+    if (axis.extent == 1) continue;
+    if (!merged.empty()) {
+      FoldedAxis& outer = merged.back();
+      const auto nests = [&](std::int64_t outer_stride, std::int64_t inner_stride) {
+        const auto whole = checked_multiply(inner_stride, axis.extent);
+        return whole && *whole == outer_stride;
+      };
+      if (nests(outer.lhs, axis.lhs) && nests(outer.rhs, axis.rhs) && nests(outer.out, axis.out) &&
+          nests(outer.bias, axis.bias) && checked_multiply(outer.extent, axis.extent)) {
+        outer = {outer.extent * axis.extent, axis.lhs, axis.rhs, axis.out, axis.bias};
+        continue;
+      }
+    }
+    merged.push_back(axis);
+  }
+  axes = std::move(merged);
+}
+
+// The order of these loops is free: the one that moves least in the result runs fastest.
+void sort_and_merge(FoldedAxes& axes) {
+  std::stable_sort(axes.begin(), axes.end(), [](const FoldedAxis& a, const FoldedAxis& b) {
+    const auto key = [](const FoldedAxis& axis) {
+      return std::pair(std::llabs(axis.out), std::llabs(axis.lhs) + std::llabs(axis.rhs));
+    };
+    return key(a) > key(b);
+  });
+  merge(axes);
+}
+
+std::int64_t finest(const FoldedAxes& axes) {
+  return axes.empty() ? 0 : std::llabs(axes.back().out);
+}
+
+void swap_operands(Folded& folded) {
+  for (FoldedAxes* axes : {&folded.batch, &folded.m, &folded.n, &folded.k}) {
+    for (FoldedAxis& axis : *axes) std::swap(axis.lhs, axis.rhs);
+  }
+  std::swap(folded.m, folded.n);
+  std::swap(folded.M, folded.N);
+  folded.swapped = !folded.swapped;
+}
+
+// Vectors run over N: that should be the axis that is contiguous in the result, and wide enough.
+bool wants_swap(const Folded& folded, int lanes) {
+  if (folded.M <= 1) return false;
+  if (folded.N <= 1) return true;
+  if (folded.N < lanes && folded.M > folded.N) return true;
+  if (folded.M < lanes && folded.N >= folded.M) return false;
+  return finest(folded.m) < finest(folded.n);
+}
+
+}  // namespace
+
+std::int64_t count_of(const FoldedAxes& axes) {
+  Extents extents;
+  for (const FoldedAxis& axis : axes) extents.push_back(axis.extent);
+  return checked_product("plan", extents);
+}
+
+Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
+            int lanes) {
+  Folded folded;
+  for (const LabelStride& entry : strides.out) {
+    const FoldedAxis axis = axis_of(strides, extents, entry.label);
+    const bool in_lhs = is_in(strides.lhs, entry.label) && axis.lhs != 0;
+    const bool in_rhs = is_in(strides.rhs, entry.label) && axis.rhs != 0;
+    (in_lhs && in_rhs ? folded.batch : in_rhs ? folded.n : folded.m).push_back(axis);
+  }
+  for (const Label label : order) folded.k.push_back(axis_of(strides, extents, label));
+  folded.batch_count = count_of(folded.batch);
+  folded.M = count_of(folded.m);
+  folded.N = count_of(folded.n);
+  folded.K = count_of(folded.k);
+  sort_and_merge(folded.batch);
+  sort_and_merge(folded.m);
+  sort_and_merge(folded.n);
+  if (folded.K == 0) folded.k.clear();
+  merge(folded.k);
+  if (wants_swap(folded, lanes)) swap_operands(folded);
+  return folded;
+}
+
+}  // namespace batchdot

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A pairwise contraction as loops over batch, M, N and K, with as few axes as its strides allow.
+
+#include <cstdint>
+#include <vector>
+
+#include "batchdot/contraction.h"
+
+namespace batchdot {
+
+/// One loop: an extent, and how far it moves in each tensor, in elements.
+struct FoldedAxis {
+  std::int64_t extent = 1;
+  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0;
+  friend bool operator==(const FoldedAxis&, const FoldedAxis&) = default;
+};
+using FoldedAxes = std::vector<FoldedAxis>;  ///< the last one runs fastest
+
+/// How far a label moves in a tensor.
+struct LabelStride {
+  Label label;
+  std::int64_t stride;
+};
+using LabelStrides = std::vector<LabelStride>;
+
+/// batch x M x N x K. m has rhs stride 0, n has lhs stride 0, k has out stride 0.
+struct Folded {
+  FoldedAxes batch, m, n, k;
+  std::int64_t batch_count = 1, M = 1, N = 1, K = 1;
+  bool swapped = false;  ///< lhs and rhs have changed places
+};
+
+/// The strides of the four tensors of a pairwise step; labels that stand in none of rhs, out, bias or
+/// lhs move it by 0.
+struct PairStrides {
+  LabelStrides lhs, rhs, out, bias;
+};
+
+/// Folds. A batch axis along which one operand does not move becomes M or N, axes that lie together in
+/// all tensors become one, axes of extent 1 go. The order of k is kept: it is part of the result.
+/// \param order    the summed labels of this step, in the contracting order
+/// \param lanes    elements of a vector: N should fill one
+/// \throws Error  kOverflow  a product of extents beyond 2^63 - 1.
+Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
+            int lanes);
+
+/// The product of the extents. \throws Error kOverflow.
+std::int64_t count_of(const FoldedAxes& axes);
+
+}  // namespace batchdot

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/plan/lower.h"
+
+#include <algorithm>
+#include <complex>
+#include <utility>
+
+#include "src/core/checked.h"
+#include "src/core/text.h"
+
+namespace batchdot {
+
+namespace {
+
+bool holds(const Labels& labels, Label label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
+
+bool is_complex(DType dtype) { return dtype == DType(C64{}) || dtype == DType(C128{}); }
+
+// The same memory as real numbers: every stride twice as long, and a new fastest axis over re and im.
+Value as_reals(Value value, Label parts) {
+  for (LabelStride& entry : value.strides) entry.stride *= 2;
+  value.strides.push_back({parts, 1});
+  value.dtype = value.dtype == DType(C64{}) ? DType(F32{}) : DType(F64{});
+  return value;
+}
+
+void add_refusals(PlanFacts& facts, std::vector<Refusal> refused) {
+  facts.refused = std::move(refused);
+}
+
+}  // namespace
+
+Labels labels_of(const Value& value) {
+  Labels labels;
+  for (const LabelStride& entry : value.strides) labels.push_back(entry.label);
+  return labels;
+}
+
+Builder::Builder(const PlanOptions& options, std::vector<Dim> extents)
+    : kernels_(find_kernels(options.target)),
+      extents_(std::move(extents)),
+      impl_(std::make_shared<Plan::Impl>()) {
+  if (options.threads < 0 || options.threads > 4096) {
+    throw Error(ErrorCode::kUsage, text("plan: threads are 1 to 4096: ", options.threads));
+  }
+  impl_->tasks = options.threads == 0 ? default_threads() : options.threads;
+  impl_->facts.target = kernels_.target;
+}
+
+Value Builder::temporary(DType dtype, const Labels& labels) {
+  Value value;
+  value.dtype = dtype;
+  std::int64_t stride = 1;
+  Extents all;
+  for (const Label label : labels) all.push_back(extents_[label].extent());
+  const std::int64_t count = checked_product("plan", all);
+  for (std::size_t i = labels.size(); i-- > 0;) {
+    value.strides.insert(value.strides.begin(), {labels[i], stride});
+    stride = checked_multiply(stride, extents_[labels[i]].extent()).value_or(0);
+  }
+  const auto bytes = checked_multiply(count, static_cast<std::int64_t>(dtype.size_bytes()));
+  const auto end =
+      bytes ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes) + 64, *bytes) : bytes;
+  if (!end) throw Error(ErrorCode::kOverflow, text("plan: an intermediate of more than 2^63 - 1 bytes"));
+  value.place = {Place::Where::kWorkspace, 0, impl_->temporary_bytes};
+  impl_->temporary_bytes += align_up(static_cast<std::size_t>(*bytes));
+  return value;
+}
+
+// A label summed away in one operand alone is summed before the product, into the accumulator's type.
+Value Builder::widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept) {
+  if (summed.empty()) return operand;
+  const auto arithmetic = arithmetic_of(operand.dtype, operand.dtype);
+  BATCHDOT_ASSERT(arithmetic);
+  Value sums = temporary(accumulator_of(*arithmetic), kept);
+  reduce(operand, sums, summed);
+  return sums;
+}
+
+void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
+                       const StoreScale& scale, const LabelStrides& bias) {
+  const Labels lhs_labels = labels_of(lhs);
+  const Labels rhs_labels = labels_of(rhs);
+  Labels contracting, lhs_summed, rhs_summed, lhs_kept, rhs_kept;
+  for (const Label label : order) {
+    const bool in_lhs = holds(lhs_labels, label);
+    const bool in_rhs = holds(rhs_labels, label);
+    if (in_lhs && in_rhs) contracting.push_back(label);
+    if (in_lhs && !in_rhs) lhs_summed.push_back(label);
+    if (in_rhs && !in_lhs) rhs_summed.push_back(label);
+  }
+  for (const Label label : lhs_labels) {
+    if (!holds(lhs_summed, label)) lhs_kept.push_back(label);
+  }
+  for (const Label label : rhs_labels) {
+    if (!holds(rhs_summed, label)) rhs_kept.push_back(label);
+  }
+  const Value a = widen_if_needed(lhs, lhs_summed, lhs_kept);
+  const Value b = widen_if_needed(rhs, rhs_summed, rhs_kept);
+
+  ContractStep step;
+  const auto arithmetic = arithmetic_of(a.dtype, b.dtype);
+  BATCHDOT_ASSERT(arithmetic);
+  step.arithmetic = *arithmetic;
+  step.kernels = &kernels_.arithmetic[static_cast<std::size_t>(step.arithmetic)];
+  step.folded = fold({a.strides, b.strides, out.strides, bias}, extents_, contracting,
+                     step.kernels->lanes);
+  const Value& first = step.folded.swapped ? b : a;
+  const Value& second = step.folded.swapped ? a : b;
+  step.lhs = first.place;
+  step.rhs = second.place;
+  step.lhs_dtype = first.dtype;
+  step.rhs_dtype = second.dtype;
+  step.lhs_conjugate = first.conjugate;
+  step.rhs_conjugate = second.conjugate;
+  step.out = out.place;
+  step.out_dtype = out.dtype;
+  step.scale = scale;
+  std::vector<Refusal> refused;
+  choose_kernel(step, impl_->tasks, &refused);
+
+  PlanFacts& facts = impl_->facts;
+  facts.kernel = step.form == ContractStep::Form::kDots ? "dots" : "tiles";
+  add_refusals(facts, std::move(refused));
+  facts.batch = step.folded.batch_count;
+  facts.M = step.folded.M;
+  facts.N = step.folded.N;
+  facts.K = step.folded.K;
+  facts.swapped = step.folded.swapped;
+  facts.packs_lhs = step.packs_lhs;
+  facts.packs_rhs = step.packs_rhs;
+  facts.MR = step.blocking.MR;
+  facts.NR = step.blocking.NR;
+  facts.MC = static_cast<int>(step.blocking.MC);
+  facts.KC = static_cast<int>(step.blocking.KC);
+  facts.NC = static_cast<int>(step.blocking.NC);
+  facts.work_items += step.items;
+  impl_->task_bytes = std::max(impl_->task_bytes, step.task_bytes);
+  impl_->steps.emplace_back(std::move(step));
+}
+
+// fma(x, 1, .) for each element: a product with ones that do not move.
+void Builder::reduce(const Value& operand, const Value& out, const Labels& order,
+                     const StoreScale& scale, const LabelStrides& bias) {
+  Value ones;
+  ones.place.where = Place::Where::kOnes;
+  if (!is_complex(operand.dtype)) {
+    ones.dtype = arithmetic_of(operand.dtype, operand.dtype) == kernel::Arithmetic::kBF16
+                     ? DType(F32{})
+                     : operand.dtype;
+    if (operand.dtype == DType(F16{})) ones.dtype = F32{};
+    // Each summed label stands in both, so that it is contracted.
+    for (const Label label : order) ones.strides.push_back({label, 0});
+    return contract(operand, ones, out, order, scale, bias);
+  }
+  // Complex: re and im each alone. A conjugate turns the sign of im on its way in: fma(x, -1, .).
+  extents_.push_back(Dim(2));
+  const auto parts = static_cast<Label>(extents_.size() - 1);
+  Value in = as_reals(operand, parts);
+  in.conjugate = false;
+  Value result = as_reals(out, parts);
+  ones.dtype = in.dtype;
+  for (const Label label : order) ones.strides.push_back({label, 0});
+  ones.strides.push_back({parts, operand.conjugate ? 1 : 0});
+  LabelStrides real_bias = bias;
+  for (LabelStride& entry : real_bias) entry.stride *= 2;
+  if (scale.bias.where != Place::Where::kNone) real_bias.push_back({parts, 1});
+  contract(in, ones, result, order, scale, real_bias);
+}
+
+void Builder::copy(const Value& in, const Value& out) {
+  CopyStep step;
+  step.in = in.place;
+  step.out = out.place;
+  step.in_dtype = in.dtype;
+  step.out_dtype = out.dtype;
+  const Folded folded = fold({in.strides, {}, out.strides, {}}, extents_, {}, 1);
+  // One operand: every axis is M, or N after a swap.
+  step.axes = folded.m.empty() ? folded.n : folded.m;
+  if (folded.swapped) {
+    for (FoldedAxis& axis : step.axes) std::swap(axis.lhs, axis.rhs);
+  }
+  step.items = folded.M * folded.N == 0 ? 0
+               : step.axes.size() > 1   ? step.axes.front().extent
+                                        : 1;
+  PlanFacts& facts = impl_->facts;
+  facts.kernel = "copy";
+  facts.M = folded.M * folded.N;
+  facts.work_items += step.items;
+  impl_->steps.emplace_back(std::move(step));
+}
+
+void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label axis) {
+  step.in = in.place;
+  step.out = out.place;
+  step.in_dtype = in.dtype;
+  step.out_dtype = out.dtype;
+  step.kernels = &kernels_;
+  PairStrides rows{in.strides, {}, out.strides, {}};
+  PairStrides along;
+  const auto split = [&](LabelStrides& all, LabelStrides& one) {
+    const auto at = std::find_if(all.begin(), all.end(),
+                                 [&](const LabelStride& entry) { return entry.label == axis; });
+    BATCHDOT_ASSERT(at != all.end());
+    one.push_back(*at);
+    all.erase(at);
+  };
+  split(rows.lhs, along.lhs);
+  split(rows.out, along.out);
+  step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride, 0};
+  const Folded folded = fold(rows, extents_, {}, 1);
+  step.rows = folded.m.empty() ? folded.n : folded.m;
+  if (folded.swapped) {
+    for (FoldedAxis& row : step.rows) std::swap(row.lhs, row.rhs);
+  }
+  step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;
+  // A row is widened into scratch, twice its accumulator's size to be on the safe side of complex.
+  step.task_bytes = align_up(static_cast<std::size_t>(step.axis.extent) * 2 * sizeof(double));
+  PlanFacts& facts = impl_->facts;
+  facts.kernel = step.kind == RowwiseStep::Kind::kSoftmax ? "softmax rows" : "normalize rows";
+  facts.M = folded.M * folded.N;
+  facts.N = step.axis.extent;
+  facts.work_items += step.items;
+  impl_->task_bytes = std::max(impl_->task_bytes, step.task_bytes);
+  impl_->steps.emplace_back(std::move(step));
+}
+
+std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, Layout out,
+                                                  std::vector<std::pair<int, int>> path) {
+  std::int64_t most_items = 0;
+  for (const Step& step : impl_->steps) {
+    std::visit([&](const auto& s) { most_items = std::max(most_items, s.items); }, step);
+  }
+  impl_->tasks = static_cast<int>(std::clamp<std::int64_t>(most_items, 1, impl_->tasks));
+  impl_->operands = std::move(operands);
+  impl_->out = std::move(out);
+  impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps
+  impl_->facts.threads = impl_->tasks;
+  impl_->facts.path = std::move(path);
+  impl_->facts.workspace_bytes =
+      impl_->temporary_bytes + static_cast<std::size_t>(impl_->tasks) * impl_->task_bytes;
+  return impl_;
+}
+
+}  // namespace batchdot

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Builds the steps of a plan: each call adds one tensor computed from others.
+
+#include <memory>
+
+#include "src/plan/plan.h"
+
+namespace batchdot {
+
+/// A tensor while a plan is being made: where it lies and how its labels move in it.
+struct Value {
+  Place place;
+  DType dtype;
+  LabelStrides strides;  ///< each label once: a diagonal is the sum of its strides
+  bool conjugate = false;
+};
+
+/// Collects steps and workspace.
+class Builder {
+ public:
+  Builder(const PlanOptions& options, std::vector<Dim> extents);
+
+  /// Space in the workspace for a dense tensor over these labels.
+  /// \throws Error  kOverflow.
+  Value temporary(DType dtype, const Labels& labels);
+  /// out = sum over `order` of lhs * rhs. `out`'s labels are the labels of the result.
+  void contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
+                const StoreScale& scale = {}, const LabelStrides& bias = {});
+  /// out = sum over `order` of operand.
+  void reduce(const Value& operand, const Value& out, const Labels& order,
+              const StoreScale& scale = {}, const LabelStrides& bias = {});
+  /// The elements as they are, or converted to out's dtype.
+  void copy(const Value& in, const Value& out);
+  /// Softmax or normalisation along `axis`.
+  void rowwise(RowwiseStep step, const Value& in, const Value& out, Label axis);
+
+  const std::vector<Dim>& extents() const { return extents_; }
+  int tasks() const { return impl_->tasks; }
+  /// The finished plan's insides; `path` for the facts.
+  std::shared_ptr<const Plan::Impl> finish(std::vector<Layout> operands, Layout out,
+                                           std::vector<std::pair<int, int>> path);
+
+ private:
+  Value widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept);
+
+  const kernel::Kernels& kernels_;
+  std::vector<Dim> extents_;
+  std::shared_ptr<Plan::Impl> impl_;
+};
+
+/// The labels of a value.
+Labels labels_of(const Value& value);
+
+}  // namespace batchdot

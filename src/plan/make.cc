@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plan::make and its relatives: from a Contraction and layouts to steps.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+#include "src/core/checked.h"
+#include "src/core/text.h"
+#include "src/plan/lower.h"
+
+namespace batchdot::inline v0 {
+
+namespace {
+
+bool holds(const Labels& labels, Label label) {
+  return std::find(labels.begin(), labels.end(), label) != labels.end();
+}
+
+void check_layout(const Layout& layout, std::string_view who) {
+  if (layout.extents.size() != layout.strides.size()) {
+    throw Error(ErrorCode::kFeed, text("plan: ", who, " has ", layout.extents.size(),
+                                       " extents and ", layout.strides.size(), " strides"));
+  }
+  if (layout.extents.size() > Limits::kRank) {
+    throw Error(ErrorCode::kLimit, text("plan: ", who, " has more than ", Limits::kRank, " axes"));
+  }
+  for (const std::int64_t extent : layout.extents) {
+    if (extent < 0) {
+      throw Error(ErrorCode::kFeed, text("plan: ", who, " has a negative extent: ", extent));
+    }
+  }
+  const std::int64_t count = checked_product("plan", layout.extents);
+  if (count == 0) return;
+  std::int64_t reach = 1;  // the span of addresses, in elements, must be a number too
+  for (std::size_t axis = 0; axis < layout.extents.size(); ++axis) {
+    if (layout.strides[axis] == INT64_MIN) {
+      throw Error(ErrorCode::kOverflow, text("plan: ", who, " axis ", axis, " has stride -2^63"));
+    }
+    const auto far = checked_multiply(std::llabs(layout.strides[axis]), layout.extents[axis] - 1);
+    const auto next = far ? checked_add(reach, *far) : far;
+    const auto bytes =
+        next ? checked_multiply(*next, 2 * static_cast<std::int64_t>(layout.dtype.size_bytes()))
+             : next;
+    if (!bytes) {
+      throw Error(ErrorCode::kOverflow,
+                  text("plan: ", who, " reaches beyond 2^63 - 1 bytes: extents ", layout.extents,
+                       ", strides ", layout.strides));
+    }
+    reach = *next;
+  }
+}
+
+// Two elements at one address: refused for a result. Axes sorted by stride must each step over all of
+// the finer ones together.
+void check_no_self_overlap(const Layout& out) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // |stride|, extent
+  for (std::size_t axis = 0; axis < out.extents.size(); ++axis) {
+    if (out.extents[axis] == 0) return;
+    if (out.extents[axis] > 1) axes.emplace_back(std::llabs(out.strides[axis]), out.extents[axis]);
+  }
+  std::sort(axes.begin(), axes.end());
+  std::int64_t reach = 1;
+  for (const auto& [stride, extent] : axes) {
+    if (stride < reach) {
+      throw Error(ErrorCode::kOverlap,
+                  text("plan: out overlaps itself: extents ", out.extents, ", strides ",
+                       out.strides, " (in elements)"));
+    }
+    reach += stride * (extent - 1);
+  }
+}
+
+Value operand_value(int index, const Layout& layout, const Labels& labels,
+                    const std::vector<Dim>& extents) {
+  Value value;
+  value.place = {Place::Where::kOperand, index, 0};
+  value.dtype = layout.dtype;
+  for (std::size_t axis = 0; axis < labels.size(); ++axis) {
+    const Label label = labels[axis];
+    const bool stretched = layout.extents[axis] == 1 && extents[label] != Dim(1);
+    const std::int64_t stride = stretched ? 0 : layout.strides[axis];
+    const auto same = std::find_if(value.strides.begin(), value.strides.end(),
+                                   [&](const LabelStride& entry) { return entry.label == label; });
+    if (same != value.strides.end()) {
+      same->stride += stride;
+    } else {
+      value.strides.push_back({label, stride});
+    }
+  }
+  return value;
+}
+
+Value out_value(const Layout& layout, const Labels& labels) {
+  Value value;
+  value.place.where = Place::Where::kOut;
+  value.dtype = layout.dtype;
+  for (std::size_t axis = 0; axis < labels.size(); ++axis) {
+    value.strides.push_back({labels[axis], layout.strides[axis]});
+  }
+  return value;
+}
+
+void refuse_dtype(std::string message, int operand) {
+  throw Error(ErrorCode::kDType, std::move(message), place_of(operand));
+}
+
+// The dtype that the problem is computed in. Operands of different types need one to be named.
+DType choose_dtype(std::span<const Layout> operands, const PlanOptions& options, bool computes) {
+  const int count = static_cast<int>(operands.size());
+  if (options.compute_dtype) {
+    if (computes && !options.compute_dtype->computes()) {
+      throw Error(ErrorCode::kDType, text("plan: ", options.compute_dtype->name(),
+                                          " is for storage, not for products"));
+    }
+    return *options.compute_dtype;
+  }
+  for (int i = 0; i < count; ++i) {
+    const DType dtype = operands[static_cast<std::size_t>(i)].dtype;
+    if (computes && !dtype.computes()) {
+      refuse_dtype(text("plan: ", operand_name(i, count), " is ", dtype.name(),
+                        ", which is stored but not computed with: name a dtype to compute in"),
+                   i);
+    }
+    if (!(dtype == operands[0].dtype)) {
+      refuse_dtype(text("plan: element types differ: ", operand_name(0, count), " is ",
+                        operands[0].dtype.name(), ", ", operand_name(i, count), " is ",
+                        dtype.name(), ": name a dtype to compute in"),
+                   i);
+    }
+  }
+  return operands[0].dtype;
+}
+
+// An operand in the dtype that is computed in. Narrow floating types go into f32 products as they are.
+Value in_dtype(Builder& builder, Value value, DType dtype) {
+  if (value.dtype == dtype) return value;
+  const bool is_narrow = value.dtype == DType(F16{}) || value.dtype == DType(BF16{});
+  if (is_narrow && dtype == DType(F32{})) return value;
+  Value converted = builder.temporary(dtype, labels_of(value));
+  builder.copy(value, converted);
+  converted.conjugate = value.conjugate;
+  return converted;
+}
+
+Layout checked_out(std::optional<Layout> out, DType result, DType accumulator,
+                   const Extents& extents) {
+  if (!out) return Layout(result, extents);
+  check_layout(*out, "out");
+  if (!(out->extents == extents)) {
+    throw Error(ErrorCode::kFeed,
+                text("plan: out has extents ", out->extents, ", the result has ", extents));
+  }
+  if (!(out->dtype == result) && !(out->dtype == accumulator)) {
+    throw Error(ErrorCode::kDType,
+                text("plan: out is ", out->dtype.name(), ", the result is ", result.name()));
+  }
+  check_no_self_overlap(*out);
+  return *out;
+}
+
+StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType result,
+                            LabelStrides& bias_strides, int bias_operand) {
+  StoreScale scale;
+  scale.alpha = epilogue.alpha;
+  scale.beta = epilogue.beta;
+  const bool is_integer =
+      result == DType(I32{}) || result == DType(I64{}) || result == DType(I8{});
+  const auto is_whole = [](double x) { return std::nearbyint(x) == x && std::fabs(x) <= 0x1p53; };
+  if (is_integer && !(is_whole(scale.alpha) && is_whole(scale.beta))) {
+    throw Error(ErrorCode::kDType,
+                text("plan: ", result.name(), " takes whole numbers as alpha and beta"));
+  }
+  if (!epilogue.bias) return scale;
+  const Epilogue::Bias& bias = *epilogue.bias;
+  check_layout(bias.layout, "bias");
+  if (!(bias.layout.dtype == result)) {
+    throw Error(ErrorCode::kDType, text("plan: bias is ", bias.layout.dtype.name(),
+                                        ", the result is ", result.name()));
+  }
+  if (bias.labels.size() != bias.layout.extents.size()) {
+    throw Error(ErrorCode::kFeed, text("plan: bias has ", bias.layout.extents.size(),
+                                       " axes and ", bias.labels.size(), " labels"));
+  }
+  for (std::size_t axis = 0; axis < bias.labels.size(); ++axis) {
+    const Label label = bias.labels[axis];
+    const bool twice = std::count(bias.labels.begin(), bias.labels.end(), label) > 1;
+    if (!holds(c.output, label) || twice) {
+      throw Error(ErrorCode::kLabel,
+                  text("plan: bias axis ", axis, " carries label ", label,
+                       twice ? ", which stands twice" : ", which is no label of the output"));
+    }
+    if (c.extents[label] != Dim(bias.layout.extents[axis])) {
+      throw Error(ErrorCode::kFeed, text("plan: bias axis ", axis, " has ",
+                                         bias.layout.extents[axis], ", the result ",
+                                         c.extents[label]));
+    }
+    bias_strides.push_back({label, bias.layout.strides[axis]});
+  }
+  scale.bias = {Place::Where::kOperand, bias_operand, 0};
+  return scale;
+}
+
+// `order` without the labels that a later operand or the output still needs.
+Labels summed_now(const Labels& order, const Labels& still_needed) {
+  Labels now;
+  for (const Label label : order) {
+    if (!holds(still_needed, label)) now.push_back(label);
+  }
+  return now;
+}
+
+Labels union_of(Labels labels, const Labels& more) {
+  for (const Label label : more) {
+    if (!holds(labels, label)) labels.push_back(label);
+  }
+  return labels;
+}
+
+void check_operands(const Contraction& c, std::span<const Layout> operands) {
+  const int count = static_cast<int>(c.inputs.size());
+  if (operands.size() != c.inputs.size()) {
+    throw Error(ErrorCode::kFeed,
+                text("plan: takes ", count, " operands, given ", operands.size()));
+  }
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    check_layout(operands[at], operand_name(i, count));
+    if (!(Shape(operands[at].extents) == c.inputs[at].shape)) {
+      throw Error(ErrorCode::kFeed,
+                  text("plan: ", operand_name(i, count), " has extents ", operands[at].extents,
+                       ", the contraction was made for ", c.inputs[at].shape),
+                  place_of(i));
+    }
+  }
+}
+
+}  // namespace
+
+Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::optional<Layout> out,
+                const Epilogue& epilogue, const PlanOptions& options) {
+  validate(c);
+  check_operands(c, operands);
+  for (const Dim& extent : c.extents) {
+    if (!extent.is_known()) {
+      throw Error(ErrorCode::kFeed, "plan: the contraction has unknown extents: bind() it first");
+    }
+  }
+  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() &&
+                       epilogue.alpha == 1 && epilogue.beta == 0 && !epilogue.bias;
+  const DType dtype = choose_dtype(operands, options, !is_copy);
+  const DType result = is_copy ? dtype : dtype.result();
+  const auto arithmetic = arithmetic_of(dtype, dtype);
+  const DType accumulator = is_copy ? dtype : accumulator_of(*arithmetic);
+  const Layout target =
+      checked_out(std::move(out), result, accumulator, result_shape(c).extents());
+  LabelStrides bias;
+  const StoreScale scale =
+      checked_epilogue(epilogue, c, result, bias, static_cast<int>(operands.size()));
+
+  Builder builder(options, c.extents);
+  std::vector<Layout> fed(operands.begin(), operands.end());
+  if (epilogue.bias) fed.push_back(epilogue.bias->layout);
+  const Value final_out = out_value(target, c.output);
+  const auto input = [&](std::size_t i) {
+    Value value = operand_value(static_cast<int>(i), operands[i], c.inputs[i].labels, c.extents);
+    value.conjugate = c.inputs[i].conjugate;
+    return in_dtype(builder, std::move(value), dtype);
+  };
+
+  std::vector<std::pair<int, int>> path;
+  Value current = input(0);
+  if (c.inputs.size() == 1) {
+    if (is_copy) {
+      builder.copy(current, final_out);
+    } else {
+      builder.reduce(current, final_out, c.contracting_order, scale, bias);
+    }
+  }
+  for (std::size_t i = 1; i < c.inputs.size(); ++i) {
+    const Value next = input(i);
+    const bool is_last = i + 1 == c.inputs.size();
+    path.emplace_back(0, 1);
+    Labels needed = c.output;
+    for (std::size_t later = i + 1; later < c.inputs.size(); ++later) {
+      needed = union_of(std::move(needed), c.inputs[later].labels);
+    }
+    const Labels here = union_of(labels_of(current), labels_of(next));
+    Labels order;
+    for (const Label label : summed_now(c.contracting_order, needed)) {
+      if (holds(here, label)) order.push_back(label);
+    }
+    if (is_last) {
+      builder.contract(current, next, final_out, order, scale, bias);
+      break;
+    }
+    Labels kept;
+    for (const Label label : here) {
+      if (!holds(order, label)) kept.push_back(label);
+    }
+    const Value product = builder.temporary(accumulator, kept);
+    builder.contract(current, next, product, order);
+    current = product;
+  }
+  // opt_einsum's form: operands are taken out and the product is put at the end of the list.
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    path[i] = {0, static_cast<int>(c.inputs.size() - i) - 1};
+  }
+  return PlanAccess::make(builder.finish(std::move(fed), target, std::move(path)));
+}
+
+Plan Plan::softmax(const Layout& operand, int axis, std::optional<Layout> out,
+                   const PlanOptions& options) {
+  check_layout(operand, "operand");
+  const int rank = static_cast<int>(operand.extents.size());
+  if (rank == 0) throw Error(ErrorCode::kRank, "softmax: needs rank >= 1: operand is a scalar");
+  const int resolved = axis < 0 ? axis + rank : axis;
+  if (resolved < 0 || resolved >= rank) {
+    throw Error(ErrorCode::kAxisRange,
+                text("softmax: axis ", axis, " is out of range: operand has rank ", rank, ": ",
+                     operand.extents),
+                place_of(0, axis));
+  }
+  const DType dtype = choose_dtype(std::span(&operand, 1), options, true);
+  const auto arithmetic = arithmetic_of(dtype, dtype);
+  const DType accumulator = accumulator_of(*arithmetic);
+  if (!(accumulator == DType(F32{})) && !(accumulator == DType(F64{}))) {
+    throw Error(ErrorCode::kDType,
+                text("softmax: takes real floating types, operand is ", dtype.name()), place_of(0));
+  }
+  const Layout target = checked_out(std::move(out), dtype, accumulator, operand.extents);
+  Labels labels;
+  std::vector<Dim> extents;
+  for (int i = 0; i < rank; ++i) {
+    labels.push_back(static_cast<Label>(i));
+    extents.emplace_back(operand.extents[static_cast<std::size_t>(i)]);
+  }
+  Builder builder(options, extents);
+  const Value in = in_dtype(builder, operand_value(0, operand, labels, extents), dtype);
+  builder.rowwise({}, in, out_value(target, labels), static_cast<Label>(resolved));
+  return PlanAccess::make(builder.finish({operand}, target, {}));
+}
+
+Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
+                     std::optional<Layout> out, const PlanOptions& options) {
+  if (!layer.normalize) return make(layer.contraction, operands, std::move(out), {}, options);
+  const Contraction& c = layer.contraction;
+  validate(c);
+  check_operands(c, operands);
+  const DType dtype = choose_dtype(operands, options, true);
+  const auto arithmetic = arithmetic_of(dtype, dtype);
+  const DType accumulator = accumulator_of(*arithmetic);
+  if (!(accumulator == DType(F32{})) && !(accumulator == DType(F64{}))) {
+    throw Error(ErrorCode::kDType, text("dot_layer: normalize takes real floating types, not ",
+                                        dtype.name()));
+  }
+  const Layout target =
+      checked_out(std::move(out), dtype, accumulator, result_shape(c).extents());
+  // An axis of 1 that is stretched is normalised as it is, and stretched afterwards.
+  std::vector<Dim> extents = c.extents;
+  extents.emplace_back(1);
+  const auto unstretched = static_cast<Label>(extents.size() - 1);
+  Builder builder(options, extents);
+  Value normalized[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    Labels labels = c.inputs[i].labels;
+    Labels stretched;
+    for (std::size_t axis = 0; axis < labels.size(); ++axis) {
+      if (operands[i].extents[axis] != 1 || c.extents[labels[axis]] == Dim(1)) continue;
+      stretched.push_back(std::exchange(labels[axis], unstretched));
+    }
+    const int operand = static_cast<int>(i);
+    const Value in =
+        in_dtype(builder, operand_value(operand, operands[i], labels, extents), dtype);
+    normalized[i] = builder.temporary(accumulator, labels_of(in));
+    RowwiseStep step;
+    step.kind = RowwiseStep::Kind::kNormalize;
+    step.floor = layer.floor;
+    step.epsilon = layer.epsilon;
+    const int axis = i == 0 ? layer.lhs_axis : layer.rhs_axis;
+    builder.rowwise(std::move(step), in, normalized[i], labels[static_cast<std::size_t>(axis)]);
+    for (const Label label : stretched) normalized[i].strides.push_back({label, 0});
+  }
+  builder.contract(normalized[0], normalized[1], out_value(target, c.output), c.contracting_order);
+  return PlanAccess::make(
+      builder.finish({operands.begin(), operands.end()}, target, {{0, 1}}));
+}
+
+}  // namespace batchdot::inline v0

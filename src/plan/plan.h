@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a plan is made of: a list of steps over one workspace. Plain data; exec runs it.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "batchdot/plan.h"
+#include "src/kernel/kernels.h"
+#include "src/plan/fold.h"
+
+namespace batchdot {
+
+/// Where a tensor of a step lies.
+struct Place {
+  enum class Where : std::uint8_t {
+    kOperand,    ///< operands[index]
+    kWorkspace,  ///< `offset_bytes` into the workspace
+    kOut,
+    kOnes,  ///< 1 and -1 of the dtype, in this order: what a lone operand is multiplied with
+    kNone,
+  };
+  Where where = Where::kNone;
+  int index = 0;
+  std::size_t offset_bytes = 0;
+};
+
+/// What happens between a sum and the stored element; the bias lies at `bias` with the strides in
+/// FoldedAxis::bias.
+struct StoreScale {
+  double alpha = 1;
+  double beta = 0;
+  Place bias;
+  bool is_plain() const { return alpha == 1 && beta == 0 && bias.where == Place::Where::kNone; }
+};
+
+/// Sizes in elements: how a work item is cut to fit the caches and the register tile.
+struct Blocking {
+  int MR = 0, NR = 0;
+  std::int64_t MC = 0, KC = 0, NC = 0;
+  std::int64_t row_blocks = 1, column_blocks = 1;  ///< work items of one batch item
+  std::int64_t row_block = 0, column_block = 0;    ///< their extents; the last may be smaller
+};
+
+/// A pairwise contraction.
+struct ContractStep {
+  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch.
+  enum class Form : std::uint8_t { kTiles, kDots };
+
+  Form form = Form::kTiles;
+  Place lhs, rhs, out;  ///< after the swap, if Folded::swapped
+  DType lhs_dtype, rhs_dtype, out_dtype;
+  bool lhs_conjugate = false, rhs_conjugate = false;
+  kernel::Arithmetic arithmetic = kernel::Arithmetic::kF32;
+  const kernel::ArithmeticKernels* kernels = nullptr;
+  Folded folded;
+  Blocking blocking;
+  StoreScale scale;
+  bool is_direct = false;  ///< tiles keep their running sums in the result itself
+  bool packs_lhs = true, packs_rhs = true;
+  std::int64_t items = 0;
+  std::size_t task_bytes = 0;  ///< scratch of one task
+};
+
+/// One row at a time along an axis: softmax, or division by a norm.
+struct RowwiseStep {
+  enum class Kind : std::uint8_t { kSoftmax, kNormalize };
+  Kind kind = Kind::kSoftmax;
+  Place in, out;
+  DType in_dtype, out_dtype;
+  FoldedAxes rows;  ///< lhs strides: in; out strides: out
+  FoldedAxis axis;
+  DotLayer::Floor floor = DotLayer::Floor::kUnderRoot;
+  double epsilon = 0;
+  const kernel::Kernels* kernels = nullptr;
+  std::int64_t items = 0;
+  std::size_t task_bytes = 0;
+};
+
+/// Elements moved as they are, or converted.
+struct CopyStep {
+  Place in, out;
+  DType in_dtype, out_dtype;
+  FoldedAxes axes;  ///< lhs strides: in; out strides: out
+  std::int64_t items = 0;
+};
+
+using Step = std::variant<ContractStep, RowwiseStep, CopyStep>;
+
+struct Plan::Impl {
+  std::vector<Layout> operands;  ///< of run(): the inputs, then the bias
+  Layout out;
+  std::vector<Step> steps;
+  int tasks = 1;                    ///< the split of every step's items
+  std::size_t temporary_bytes = 0;  ///< of the workspace, before the tasks' scratch
+  std::size_t task_bytes = 0;
+  PlanFacts facts;
+};
+
+inline namespace v0 {
+/// Lets the rooms below the API reach the steps.
+struct PlanAccess {
+  static const Plan::Impl& impl(const Plan& plan) { return *plan.impl_; }
+  static Plan make(std::shared_ptr<const Plan::Impl> impl) { return Plan(std::move(impl)); }
+};
+}  // namespace v0
+
+/// The kernels of a target by name; empty: the default target. \throws Error kUsage.
+const kernel::Kernels& find_kernels(std::string_view target);
+
+/// Decides form, blocking, packing and work items of a step whose places, dtypes and folding are set.
+void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused);
+
+/// The arithmetic of a product of these dtypes, if there is one.
+std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
+/// The dtype that sums of this arithmetic are kept in between steps.
+DType accumulator_of(kernel::Arithmetic arithmetic);
+
+inline constexpr std::size_t kScratchAlignment = 64;
+inline constexpr std::size_t align_up(std::size_t bytes) {
+  return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
+}
+
+/// How one task's scratch of a tiles step is laid out, in bytes from its start. The one place that
+/// knows; plan counts with it, exec addresses with it.
+struct TileScratch {
+  std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
+  std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0;           ///< offset tables over M
+  std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0;  ///< over N
+  std::size_t lhs_k = 0, rhs_k = 0;                                ///< over K of one KC
+  std::size_t bytes = 0;
+};
+TileScratch tile_scratch(const ContractStep& step);
+/// The same for a dots step.
+struct DotsScratch {
+  std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
+  std::size_t lhs_items = 0, rhs_items = 0, out_items = 0, bias_items = 0;
+  std::size_t lhs_k = 0, rhs_k = 0;
+  std::size_t bytes = 0;
+};
+DotsScratch dots_scratch(const ContractStep& step);
+
+/// Items of a dots step that one work item takes.
+inline constexpr std::int64_t kDotsPerItem = 1024;
+
+}  // namespace batchdot
