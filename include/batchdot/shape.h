@@ -68,7 +68,6 @@ class AxisList {
     for (std::size_t i = size_; i < size; ++i) data()[i] = value;
     size_ = size;
   }
-  operator std::span<const std::int64_t>() const { return {data(), size_}; }
 
   friend bool operator==(const AxisList& a, const AxisList& b) {
     if (a.size_ != b.size_) return false;
