@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it means that a judge and batchdot agree, and which differences are meant.
+
+An outcome is AGREE, REFUSED (both refuse), the name of a deliberate difference, or DISAGREE.
+"""
+
+import math
+
+import numpy as np
+
+AGREE, REFUSED, DISAGREE = "agree", "both refuse", "DISAGREE"
+
+# Counted apart; docs/judges.md prints them.
+DELIBERATE = {
+    "einsum size 1": "NumPy broadcasts a size 1 of any label; batchdot, like TensorFlow, only under `...` (DIM).",
+    "promotion": "Keras 3, NumPy and JAX compute operands of different dtypes in a common one; batchdot refuses"
+    " (DTYPE) unless `--dtype` names it.",
+    "complex128 narrowed": "Keras 3 gives the product of complex128 back as complex64; batchdot keeps complex128.",
+    "axis below -rank": "An axis below -rank slips through the checks of Keras 2.2.5 and later and sometimes gives"
+    " a meaningless result; batchdot refuses (AXIS_RANGE).",
+}
+
+UNIT = {
+    "f32": 2.0**-24,
+    "complex64": 2.0**-24,
+    "f64": 2.0**-53,
+    "complex128": 2.0**-53,
+    "f16": 2.0**-24,
+    "bf16": 2.0**-24,
+}
+# Rounding to a narrow result: unit and smallest subnormal.
+NARROW = {"f16": (2.0**-11, 2.0**-24), "bf16": (2.0**-8, 2.0**-133)}
+SMALLEST = {
+    "f32": 2.0**-149,
+    "complex64": 2.0**-149,
+    "f16": 2.0**-149,
+    "bf16": 4 * 2.0**-126,
+    "f64": 5e-324,
+    "complex128": 5e-324,
+}
+RESULT_DTYPE = {
+    "f32": "<f4",
+    "f64": "<f8",
+    "complex64": "<c8",
+    "complex128": "<c16",
+    "f16": "<f2",
+    "bf16": "|V2",
+    "i8": "<i4",
+    "i32": "<i4",
+    "i64": "<i8",
+}
+
+
+def unnamed(shape):
+    return [None if isinstance(d, str) else d for d in shape]
+
+
+def shapes(problem, theirs, ours):
+    """Outcome for one problem of `shape --lines`. To a judge a named dim is an unknown one."""
+    if "broken" in theirs:
+        return DISAGREE
+    refused = "refused" in theirs, "error" in ours
+    if all(refused):
+        return REFUSED
+    if not any(refused):
+        same = theirs["shape"] == unnamed(ours["shape"])
+        if "reported_shape" in theirs:
+            same = same and theirs["reported_shape"] == unnamed(ours["reported_shape"])
+        return AGREE if same else DISAGREE
+    return deliberate(problem, ours) or DISAGREE
+
+
+def deliberate(problem, ours):
+    """The deliberate difference that a refusal of ours alone may be."""
+    code = ours.get("error", {}).get("code")
+    if code == "DIM" and problem["operation"] == "einsum" and _a_label_has_size_1(problem):
+        return "einsum size 1"
+    if code == "AXIS_RANGE" and _below_rank(problem):
+        return "axis below -rank"
+    return None
+
+
+def _below_rank(problem):
+    axes = problem.get("axes")
+    axes = axes if isinstance(axes, list) else [axes, axes]
+    return any(
+        isinstance(axis, int) and axis < -len(shape) for axis, shape in zip(axes, problem["shapes"])
+    )
+
+
+def _a_label_has_size_1(problem):
+    """Does some label stand for 1 in one place and another size elsewhere?"""
+    sizes = {}
+    for term, shape in zip(problem["equation"].split("->")[0].split(","), problem["shapes"]):
+        head, _, tail = term.partition("...")
+        tail_sizes = shape[len(shape) - len(tail) :] if tail else []
+        for label, size in [*zip(head, shape), *zip(tail, tail_sizes)]:
+            sizes.setdefault(label, set()).add(size)
+    return any(1 in found and len(found) == 2 for found in sizes.values())
+
+
+def values(problem, dtypes, theirs, ours):
+    """Outcome and, for a disagreement, what differs.
+
+    theirs: {"refused"} or arrays value, exact, magnitude, terms.  ours: {"error"} or {"array"}.
+    """
+    refused = "refused" in theirs, "error" in ours
+    if all(refused):
+        return REFUSED, ""
+    if "error" in ours:
+        if ours["error"].get("code") == "DTYPE" and len(set(dtypes)) > 1:
+            return "promotion", ""
+        return deliberate(problem, ours) or DISAGREE, "batchdot refuses"
+    if "broken" in theirs or refused[0]:
+        return DISAGREE, "the judge refuses"
+    dtype, array, exact = dtypes[0], ours["array"], theirs["exact"]
+    if array.dtype != np.dtype(RESULT_DTYPE[dtype]):
+        return DISAGREE, f"dtype {array.dtype}, expected {RESULT_DTYPE[dtype]}"
+    if array.shape != exact.shape:
+        return DISAGREE, f"shape {array.shape}, the judge's is {exact.shape}"
+    if dtype in ("i8", "i32", "i64"):
+        wrong = np.flatnonzero(array != exact.astype(array.dtype))  # modulo 2^n
+        return (DISAGREE, f"{wrong.size} numbers differ") if wrong.size else (AGREE, "")
+    found = _bf16(array) if dtype == "bf16" else array
+    worst = _excess(found, exact, bound(problem, dtype, theirs))
+    if worst > 1:
+        return DISAGREE, f"error is {worst:.3g} times the bound"
+    if theirs["value"].dtype == np.complex64 and dtype == "complex128":
+        return "complex128 narrowed", ""
+    if _excess(theirs["value"], exact, _their_bound(dtype, theirs)) > 1:
+        return DISAGREE, "the judge's own value is out of its bound"
+    return AGREE, ""
+
+
+def _excess(found, exact, allowed):
+    """Largest error in units of what is allowed; NaN and infinity must match."""
+    found = found.astype(exact.dtype)
+    finite = np.isfinite(exact)
+    if not np.array_equal(finite, np.isfinite(found)):
+        return math.inf
+    error = np.abs(np.where(finite, found, 0) - np.where(finite, exact, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(error == 0, 0, error / allowed)
+    return float(np.max(ratio, initial=0))
+
+
+def bound(problem, dtype, theirs):
+    """docs/numerics.md section 4, for every element, plus what the judge's `exact` may be wrong by."""
+    magnitude, terms = np.abs(theirs["magnitude"]), np.maximum(theirs["terms"].real, 0)
+    n = np.minimum(terms, 128) + np.ceil(terms / 128)
+    if dtype.startswith("complex"):
+        n, terms = 2 * n, 2 * terms
+    operands = len(problem["shapes"])
+    if problem["operation"] == "einsum":
+        n = n * (
+            2 * operands - 1
+        )  # every step of a path and every sum before a product has its own
+    if problem.get("normalize"):
+        n = n + 2 * terms + 8  # two norms and two divisions
+    u = UNIT[dtype]
+    allowed = n * u / (1 - n * u) * magnitude + terms * SMALLEST[dtype] / 2
+    if dtype in NARROW:
+        unit, smallest = NARROW[dtype]
+        allowed = allowed + unit * (np.abs(theirs["exact"]) + allowed) + smallest / 2
+    return allowed + _exact_error(theirs)
+
+
+def _exact_error(theirs):
+    """A generous bound of the judge's double precision: any order, every rounding, twice."""
+    return 4 * (np.maximum(theirs["terms"].real, 0) + 8) * 2.0**-53 * np.abs(theirs["magnitude"])
+
+
+def _their_bound(dtype, theirs):
+    if dtype in NARROW:
+        return np.inf  # not asked: `value` is `exact` then
+    u, terms = UNIT[dtype], np.maximum(theirs["terms"].real, 0)
+    return (
+        8 * (terms + 8) * u * np.abs(theirs["magnitude"])
+        + (terms + 1) * SMALLEST[dtype]
+        + _exact_error(theirs)
+    )
+
+
+def _bf16(array):
+    return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
