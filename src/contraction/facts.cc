@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a contraction is, as data for an explanation: roles, reasons, conditions in words, cost.
+// What a contraction is, as data for an explanation: roles, reasons, conditions in words.
+// Its cost depends on dtypes and layouts, which are the operation room's business.
 
 #include <algorithm>
 #include <string>
@@ -7,7 +8,6 @@
 
 #include "batchdot/explain.h"
 #include "src/contraction/equivalents.h"
-#include "src/core/checked.h"
 #include "src/core/text.h"
 
 namespace batchdot::inline v0 {
@@ -93,7 +93,6 @@ class Facts {
     }
     facts.equivalents = equivalents_of(c_);
     facts.notes = notes();
-    facts.flops = flops();
     return facts;
   }
 
@@ -246,44 +245,6 @@ class Facts {
                            " gives the same numbers without the axis of 1"));
     }
     return notes;
-  }
-
-  // A multiply-add is 2 flop. What one operand alone is summed over costs one addition an element.
-  std::optional<std::int64_t> flops() const {
-    std::optional<std::int64_t> total = 0;
-    for (const Step& step : steps_) {
-      Labels product;
-      for (const auto& [labels, summed] :
-           {std::pair(&step.lhs, Role::kLhsSummed), std::pair(&step.rhs, Role::kRhsSummed)}) {
-        Labels own;
-        bool is_summed = false;
-        for (const Label label : *labels) {
-          if (holds(own, label)) continue;
-          own.push_back(label);
-          const bool goes = role_in(step, label) == summed;
-          is_summed |= goes && c_.extents[label] != Dim(1);
-          if (!goes && !holds(product, label)) product.push_back(label);
-        }
-        if (is_summed) total = added(total, product_of(own, 1));
-      }
-      if (count_ > 1) total = added(total, product_of(product, 2));
-    }
-    return total;
-  }
-  static std::optional<std::int64_t> added(std::optional<std::int64_t> a,
-                                           std::optional<std::int64_t> b) {
-    return a && b ? checked_add(*a, *b) : std::nullopt;
-  }
-  // Nothing where an extent is unknown or the product does not fit.
-  std::optional<std::int64_t> product_of(const Labels& labels, std::int64_t factor) const {
-    std::optional<std::int64_t> product = factor;
-    bool is_zero = false;
-    for (const Label label : labels) {
-      if (!c_.extents[label].is_known()) return std::nullopt;
-      is_zero |= c_.extents[label].extent() == 0;
-      if (product) product = checked_multiply(*product, c_.extents[label].extent());
-    }
-    return is_zero ? 0 : product;
   }
 
   const Contraction& c_;

@@ -193,7 +193,7 @@ void write_output(Page& page, const Explanation& explanation) {
         text("axis ", number++, "  ", padded(text(axis.label, "=", axis.extent), widest), "  ");
     page.row("output", head + axis.why, columns(head));
   }
-  if (explanation.output.empty()) page.row("output", "one number: nothing is left");
+  if (explanation.output.empty()) page.row("output", "one number: no axis is left");
 }
 
 void write_equivalents(Page& page, const Explanation& explanation) {
@@ -218,6 +218,7 @@ void write_dialects(Page& page, const Explanation& explanation) {
   };
   std::vector<Group> groups;
   for (const DialectFact& fact : explanation.dialects) {
+    if (fact.dialect == explanation.dialect) continue;
     const std::string answer =
         fact.shape ? to_string(*fact.shape) : text("refused: ", fact.error_code);
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
@@ -235,7 +236,7 @@ void write_dialects(Page& page, const Explanation& explanation) {
   for (const Group& group : groups) widest = std::max(widest, columns(group.answer) + 2);
   for (const Group& group : groups) {
     page.row("dialects",
-             text(padded(group.answer, widest), group.differs ? "in " : "here and in ",
+             text(padded(group.answer, widest), group.differs ? "in " : "also in ",
                   joined(group.dialects, ", ")),
              widest);
   }
@@ -277,7 +278,7 @@ void write_plan(Page& page, const PlanFacts& facts) {
   } else {
     fold += "; no operand is copied";
   }
-  if (facts.swapped) fold += "; lhs and rhs change places, with the same bits";
+  if (facts.swapped) fold += "; lhs and rhs change places, bits are the same";
   page.row("fold", fold, 2);
   std::vector<std::string> refusals;
   for (const Refusal& refusal : facts.refused) {

@@ -243,7 +243,8 @@ class Library:
             return self.run_tool(code, arrays)
         operands = [self.convert(array) for array in arrays]
         names = {"operands": operands, "operand": operands[0], "lhs": operands[0], "rhs": operands[-1]}
-        return self.np.asarray(eval(code, {**self.scope, **names}))
+        result = eval(code, {**self.scope, **names})
+        return self.np.asarray(result.resolve_conj() if self.name == "pytorch" else result)
 
     def run_tool(self, code, arrays):
         folder = pathlib.Path(self.scratch.name)
