@@ -136,6 +136,25 @@ std::string indent(const std::string& text) {
   return result;
 }
 
+// `text` as lines of at most 100 columns; all but the first begin with `indentation` spaces.
+std::string wrap(const std::string& text, std::size_t indentation) {
+  std::istringstream words(text);
+  std::string result;
+  std::size_t column = indentation;
+  for (std::string word; words >> word;) {
+    if (!result.empty() && column + 1 + word.size() > 100) {
+      result += '\n' + std::string(indentation, ' ');
+      column = indentation;
+    } else if (!result.empty()) {
+      result += ' ';
+      ++column;
+    }
+    result += word;
+    column += word.size();
+  }
+  return result;
+}
+
 // A call of batch_dot as data, for explain().
 bd::Problem batch_dot_problem(std::vector<bd::Shape> shapes, const bd::Axes& axes,
                               std::string_view dialect) {
@@ -316,7 +335,7 @@ void compare_dialects(const bd::Shape& shape, int first_axis, std::ostream& out)
           << pad(summed_axis(explanation), i == 0 ? 16 : 0);
       if (explanation.equation == previous[i]) {
         same += "   In " + std::string(dialect) + " axes " + bd::to_string(axes) +
-                " are the very same product as the line above: " + explanation.equation + "\n";
+                " give the very same product as the line above: " + explanation.equation + "\n";
       }
       previous[i] = explanation.equation;
     }
@@ -332,9 +351,9 @@ void give_reasons(const bd::Shape& shape, int axis, std::string_view dialect, st
   out << "\n   " << dialect << ", axes " << bd::to_string(bd::Axes{axis, axis}) << ": "
       << bd::to_string(explanation.shape) << ", which is einsum " << explanation.equation << "\n";
   for (const bd::OutputAxisFact& fact : explanation.output) {
-    out << "     " << pad(bd::to_string(fact.extent), 4) << fact.why << "\n";
+    out << "     " << pad(bd::to_string(fact.extent), 4) << wrap(fact.why, 9) << "\n";
   }
-  for (const std::string& note : explanation.notes) out << "     " << note << "\n";
+  for (const std::string& note : explanation.notes) out << "     " << wrap(note, 5) << "\n";
 }
 
 void answer_the_question(std::ostream& out) {
