@@ -106,9 +106,17 @@ Explanation explain_softmax(const Problem& problem, const Inference& inference) 
       {"numpy", text("np.exp(operand - ", largest, ") / np.exp(operand - ", largest,
                      ").sum(axis=", softmax_axis, ", keepdims=True)")},
       {"tensorflow", text("tf.nn.softmax(operand, axis=", softmax_axis, ")")},
-      {"torch", text("torch.softmax(operand, dim=", softmax_axis, ")")},
+      {"pytorch", text("torch.softmax(operand, dim=", softmax_axis, ")")},
   };
   return explanation;
+}
+
+// Of real numbers the conjugate is the number itself, and need not be spoken of.
+Explanation explain_contraction(Contraction c, DType dtype) {
+  if (!is_complex(dtype)) {
+    for (Input& input : c.inputs) input.conjugate = false;
+  }
+  return explain(c);
 }
 
 std::vector<DialectFact> other_dialects(const Problem& problem, const Inference& inference) {
@@ -223,22 +231,28 @@ Explanation explain(const Problem& problem, DType dtype, std::span<const Layout>
                     const PlanOptions& options) {
   const Inference inference = infer(problem);
   const Operation& operation = find_operation(problem.operation);
-  Explanation explanation = inference.softmax_axis ? explain_softmax(problem, inference)
-                                                   : explain(*inference.contraction);
+  if (!layouts.empty()) dtype = layouts[0].dtype;
+  const DType computed =
+      operation::dtype_of(problem).value_or(options.compute_dtype.value_or(dtype));
+  Explanation explanation = inference.softmax_axis
+                                ? explain_softmax(problem, inference)
+                                : explain_contraction(*inference.contraction, computed);
+  explanation.dtype = computed.name();
   explanation.operation = problem.operation;
   explanation.shape = inference.shape;
   explanation.reported_shape = inference.reported_shape;
   explanation.operand_shapes = problem.shapes;
-  explanation.notes = operation.notes(problem, inference);
+  std::vector<std::string> notes = operation.notes(problem, inference);
+  std::swap(explanation.notes, notes);  // first why this notation does so, then the contraction's
+  explanation.notes.insert(explanation.notes.end(), notes.begin(), notes.end());
+  if (inference.layer && inference.layer->normalize) {
+    explanation.notes.push_back("the equivalents take operands that are normalized already");
+  }
   if (operation::find_option(operation, "dialect") != nullptr) {
     explanation.dialect = operation::dialect_of(problem).name();
     explanation.dialects = other_dialects(problem, inference);
   }
 
-  if (!layouts.empty()) dtype = layouts[0].dtype;
-  const DType computed =
-      operation::dtype_of(problem).value_or(options.compute_dtype.value_or(dtype));
-  explanation.dtype = computed.name();
   if (!has_known_extents(problem)) return explanation;
 
   std::vector<Layout> dense;
