@@ -5,18 +5,21 @@
 
 #include "src/core/checked.h"
 #include "src/core/text.h"
+#include "src/core/utf8.h"
 
 namespace batchdot::inline v0 {
 
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-// Bytes of a multi-byte UTF-8 character count as letters.
-bool starts_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80;
+
+// The bytes of the character at `at` if it may stand in a name, else 0.
+std::size_t name_bytes(std::string_view text, std::size_t at, bool is_first) {
+  if (at >= text.size()) return 0;
+  if (text[at] == '_' || (!is_first && is_digit(text[at]))) return 1;
+  const std::optional<Utf8Character> character = decode_utf8(text, at);
+  return character && is_letter(character->code_point) ? character->bytes : 0;
 }
-bool continues_name(char c) { return starts_name(c) || is_digit(c); }
 
 // Reads one shape; keeps the position for the error.
 class ShapeReader {
@@ -40,7 +43,7 @@ class ShapeReader {
       shape.push_back(read_dim());
       if (shape.rank() > Limits::kRank) {
         throw Error(ErrorCode::kLimit,
-                    text("shape: more than ", Limits::kRank, " axes: '", text_, "'"));
+                    text("shape: more than ", Limits::kRank, " axes: ", quoted(text_)));
       }
       skip_spaces();
       if (at_end() && close == '\0') return shape;
@@ -68,7 +71,7 @@ class ShapeReader {
     ErrorPlace place;
     place.position = at_;
     throw Error(ErrorCode::kSyntax,
-                text("shape: ", why, " at position ", at_, ": '", text_, "'"), place);
+                text("shape: ", why, " at position ", at_, ": ", quoted(text_, at_)), place);
   }
 
   Dim read_dim() {
@@ -85,19 +88,18 @@ class ShapeReader {
         const auto next =
             shifted ? checked_add(*shifted, peek() - '0') : std::optional<std::int64_t>();
         if (!next) {
-          throw Error(ErrorCode::kOverflow,
-                      text("shape: an extent is above 2^63 - 1 at position ", begin, ": '", text_,
-                           "'"));
+          throw Error(ErrorCode::kOverflow, text("shape: an extent is above 2^63 - 1 at position ",
+                                                 begin, ": ", quoted(text_, begin)));
         }
         extent = *next;
       }
-      if (continues_name(peek()) || peek() == '.') fail("expected ','");
+      if (name_bytes(text_, at_, false) > 0 || peek() == '.') fail("expected ','");
       return Dim(extent);
     }
-    if (!starts_name(peek())) {
+    if (name_bytes(text_, at_, true) == 0) {
       fail(at_end() ? "ends where an extent should stand" : "expected a number, a name or '_'");
     }
-    while (!at_end() && continues_name(peek())) ++at_;
+    while (const std::size_t bytes = name_bytes(text_, at_, false)) at_ += bytes;
     const std::string_view name = text_.substr(begin, at_ - begin);
     if (name == "_" || name == "None" || name == "null") return {};
     return Dim(name);
@@ -110,12 +112,12 @@ class ShapeReader {
 }  // namespace
 
 Dim::Dim(std::string_view name) {
-  bool good = !name.empty() && starts_name(name[0]) && name != "_";
-  for (const char c : name) good = good && continues_name(c);
-  if (!good) {
-    throw Error(ErrorCode::kSyntax,
-                text("shape: a dim's name is a letter or '_', then letters, digits, '_': '", name,
-                     "'"));
+  std::size_t at = 0;
+  while (const std::size_t bytes = name_bytes(name, at, at == 0)) at += bytes;
+  if (name.empty() || name == "_" || at < name.size()) {
+    throw Error(
+        ErrorCode::kSyntax,
+        text("shape: a dim's name is a letter or '_', then letters, digits, '_': ", quoted(name)));
   }
   name_ = std::make_shared<const std::string>(name);
 }
