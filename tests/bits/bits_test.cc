@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Same bits: whatever decides where an element is computed may not change it. Everything is judged
+// against the scalar program of the order, never against another kernel.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include "batchdot/notation.h"
+#include "batchdot/plan.h"
+#include "src/kernel/float_mode.h"
+#include "tests/bits/random_problem.h"
+#include "tests/bits/scalar_program.h"
+
+namespace batchdot::bits {
+namespace {
+
+std::vector<Layout> layouts_of(const std::vector<TensorView>& views) {
+  std::vector<Layout> layouts;
+  for (const TensorView& view : views) layouts.push_back(view.layout);
+  return layouts;
+}
+
+struct Problem {
+  Contraction c;
+  std::vector<Operand> operands;
+  std::vector<TensorView> views;
+};
+
+Problem random_problem(std::mt19937& random, DType dtype, int operands, std::int64_t K,
+                       Elements elements) {
+  Problem problem;
+  problem.c = random_contraction(random, operands, K);
+  for (const Input& input : problem.c.inputs) {
+    problem.operands.push_back(random_operand(random, dtype, input.shape.extents(), elements));
+    problem.views.push_back(problem.operands.back().view);
+  }
+  return problem;
+}
+
+std::string describe(const Problem& problem, DType dtype, std::string_view target, int threads) {
+  std::ostringstream out;
+  out << to_equation(problem.c) << ' ' << dtype.name() << ' ' << target << " threads " << threads;
+  for (const TensorView& view : problem.views) {
+    out << ' ' << to_string(view.extents()) << " strides " << to_string(view.strides());
+  }
+  for (const Input& input : problem.c.inputs) out << (input.conjugate ? " conj" : " -");
+  return out.str();
+}
+
+void expect_bits_of_the_program(const Problem& problem, DType dtype, const Tensor& expected,
+                                std::string_view target, int threads) {
+  PlanOptions options;
+  options.target = target;
+  options.threads = threads;
+  const Plan plan = Plan::make(problem.c, layouts_of(problem.views), {}, {}, options);
+  const Tensor result = plan.run(problem.views);
+  EXPECT_TRUE(same_bits(result, expected)) << describe(problem, dtype, target, threads);
+}
+
+class EveryDType : public ::testing::TestWithParam<DType> {};
+
+// K around the blocks of 128 and around cache blocks; every dtype, target, layout, and 1 to 8 threads.
+TEST_P(EveryDType, TwoOperandsGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20261);
+  for (const std::int64_t K : {0, 1, 2, 3, 127, 128, 129, 255, 256, 257, 511, 1000}) {
+    for (int i = 0; i < 12; ++i) {
+      const Elements elements = i % 3 == 2 ? Elements::kExtreme : Elements::kOrdinary;
+      const Problem problem = random_problem(random, GetParam(), 2, K, elements);
+      const Tensor expected = scalar_program(problem.c, problem.views);
+      for (const std::string_view target : targets()) {
+        expect_bits_of_the_program(problem, GetParam(), expected, target, 1 + i % 8);
+      }
+    }
+  }
+}
+
+TEST_P(EveryDType, OneAndManyOperandsGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20262);
+  for (int i = 0; i < 60; ++i) {
+    const int operands = 1 + i % 4;
+    const Elements elements = i % 5 == 4 ? Elements::kExtreme : Elements::kOrdinary;
+    const Problem problem = random_problem(random, GetParam(), operands, 0, elements);
+    const Tensor expected = scalar_program(problem.c, problem.views);
+    for (const std::string_view target : targets()) {
+      expect_bits_of_the_program(problem, GetParam(), expected, target, 1 + i % 3);
+    }
+  }
+}
+
+std::vector<DType> computing_dtypes() {
+  std::vector<DType> dtypes;
+  for_each_dtype([&](auto record) {
+    if (record.kComputes) dtypes.push_back(record);
+  });
+  return dtypes;
+}
+INSTANTIATE_TEST_SUITE_P(AllDTypes, EveryDType, ::testing::ValuesIn(computing_dtypes()),
+                         [](const auto& info) { return std::string(info.param.name()); });
+
+// Sizes that reach every tile, every tail and every cache block of the large-product path.
+TEST(Bits, LargeProductsDoNotDependOnBlocksOrThreads) {
+  std::mt19937 random(20263);
+  const struct {
+    std::int64_t M, N, K;
+  } kCases[] = {{300, 300, 300}, {1, 1100, 700}, {1100, 3, 520}, {150, 1030, 257}, {49, 97, 385}};
+  for (const auto& size : kCases) {
+    for (const DType dtype : {DType(F32{}), DType(BF16{}), DType(C64{})}) {
+      Problem problem;
+      problem.c = matmul(Shape{size.M, size.K}, Shape{size.K, size.N});
+      for (const Extents& extents : {Extents{size.M, size.K}, Extents{size.K, size.N}}) {
+        problem.operands.push_back(random_operand(random, dtype, extents, Elements::kOrdinary, false));
+        problem.views.push_back(problem.operands.back().view);
+      }
+      // One row and one column stand for all: the scalar program is slow.
+      for (const std::string_view target : targets()) {
+        const Layout out(dtype, Extents{size.M, size.N});
+        PlanOptions options;
+        options.target = target;
+        options.threads = 1;
+        const Tensor whole =
+            Plan::make(problem.c, layouts_of(problem.views), out, {}, options).run(problem.views);
+        for (const int threads : {2, 5, 8}) {
+          options.threads = threads;
+          const Tensor again =
+              Plan::make(problem.c, layouts_of(problem.views), out, {}, options).run(problem.views);
+          EXPECT_TRUE(same_bits(whole, again)) << dtype.name() << target << threads;
+        }
+        const std::int64_t row = size.M / 2;
+        const Contraction one_row = matmul(Shape{1, size.K}, Shape{size.K, size.N});
+        const auto* bytes = static_cast<const std::byte*>(problem.views[0].data) +
+                            row * size.K * static_cast<std::int64_t>(dtype.size_bytes());
+        const std::vector<TensorView> row_views = {
+            TensorView(bytes, Layout(dtype, Extents{1, size.K})), problem.views[1]};
+        const Tensor expected = scalar_program(one_row, row_views);
+        const std::size_t row_bytes = expected.size_bytes();
+        EXPECT_EQ(0, std::memcmp(static_cast<const std::byte*>(whole.data()) +
+                                     static_cast<std::size_t>(row) * row_bytes,
+                                 expected.data(), row_bytes))
+            << dtype.name() << target << " M " << size.M << " N " << size.N << " K " << size.K;
+      }
+    }
+  }
+}
+
+// A row alone equals the row inside a batch, whatever stands beside it.
+TEST(Bits, AnElementDependsOnItsOwnRowAndColumn) {
+  std::mt19937 random(20264);
+  const Operand q = random_operand(random, F32{}, {6, 40, 64}, Elements::kOrdinary, false);
+  const Operand k = random_operand(random, F32{}, {6, 64, 50}, Elements::kOrdinary, false);
+  const Tensor all = matmul(q.view, k.view);
+  const float* rows = q.memory.elements<float>().data();
+  const float* columns = k.memory.elements<float>().data();
+  for (std::int64_t b = 0; b < 6; ++b) {
+    for (const std::int64_t row : {0, 7, 39}) {
+      const TensorView one_row(rows + (b * 40 + row) * 64, {1, 64});
+      const TensorView item(columns + b * 64 * 50, {64, 50});
+      const Tensor alone = matmul(one_row, item);
+      EXPECT_EQ(0, std::memcmp(alone.data(), all.elements<float>().data() + (b * 40 + row) * 50,
+                               50 * sizeof(float)));
+    }
+  }
+}
+
+TEST(Bits, TheCallersFloatingPointModeChangesNothing) {
+  std::mt19937 random(20265);
+  const Problem problem = random_problem(random, F32{}, 2, 129, Elements::kExtreme);
+  const Tensor expected = scalar_program(problem.c, problem.views);
+#if defined(__x86_64__)
+  const unsigned saved = _mm_getcsr();
+  _mm_setcsr(0xFFC0u);  // round toward zero, flush
+  const Tensor result = evaluate(problem.c, problem.views);
+  EXPECT_EQ(_mm_getcsr() & ~0x3Fu, 0xFFC0u);
+  _mm_setcsr(saved);
+  EXPECT_TRUE(same_bits(result, expected));
+#else
+  GTEST_SKIP() << "only x86-64 is set up here";
+#endif
+}
+
+// Rows around the blocks of 256 keys; excluded keys (-inf), zeros of both signs, huge and tiny numbers.
+TEST(Bits, SoftmaxIsTheSameOnEveryTargetAndForEveryRowAlone) {
+  std::mt19937 random(20266);
+  for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(BF16{})}) {
+    for (const std::int64_t count : {1, 2, 15, 16, 17, 255, 256, 257, 300, 513, 1000}) {
+      const Operand rows = random_operand(random, dtype, {3, count}, Elements::kExtreme);
+      PlanOptions options;
+      options.target = "scalar";
+      options.threads = 1;
+      const Tensor expected =
+          Plan::softmax(rows.view.layout, 1, {}, options).run(std::span(&rows.view, 1));
+      for (const std::string_view target : targets()) {
+        options.target = target;
+        options.threads = 2;
+        const Tensor result =
+            Plan::softmax(rows.view.layout, 1, {}, options).run(std::span(&rows.view, 1));
+        EXPECT_TRUE(same_bits(result, expected)) << dtype.name() << ' ' << target << ' ' << count;
+      }
+    }
+  }
+}
+
+// Digests of fixed problems. A line that changes is a change of the numeric promise: a major version.
+TEST(Bits, DigestsAreThoseOfTheTable) {
+  std::ifstream table(BATCHDOT_SOURCE_DIR "/tests/bits/digests.txt");
+  ASSERT_TRUE(table) << "tests/bits/digests.txt is missing";
+  std::map<std::string, std::string> known;
+  for (std::string line; std::getline(table, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream fields(line);
+    std::string name, value;
+    fields >> name >> value;
+    known[name] = value;
+  }
+  std::ostringstream fresh;
+  for (const DType dtype : computing_dtypes()) {
+    for (const std::int64_t K : {1, 127, 128, 129, 257, 1000}) {
+      std::mt19937 random(static_cast<unsigned>(K));
+      const Contraction c = einsum("bmk,bkn->bmn", std::vector<Shape>{{3, 5, K}, {3, K, 9}});
+      const Operand lhs = random_operand(random, dtype, {3, 5, K}, Elements::kExtreme, false);
+      const Operand rhs = random_operand(random, dtype, {3, K, 9}, Elements::kExtreme, false);
+      std::ostringstream name, value;
+      name << dtype.name() << "-K" << K;
+      value << std::hex << digest(evaluate(c, std::vector<TensorView>{lhs.view, rhs.view}));
+      fresh << name.str() << ' ' << value.str() << '\n';
+      EXPECT_EQ(known[name.str()], value.str()) << name.str();
+    }
+  }
+  for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(BF16{})}) {
+    std::mt19937 random(7);
+    const Operand rows = random_operand(random, dtype, {4, 700}, Elements::kOrdinary, false);
+    std::ostringstream name, value;
+    name << dtype.name() << "-softmax";
+    value << std::hex << digest(softmax(rows.view, -1));
+    fresh << name.str() << ' ' << value.str() << '\n';
+    EXPECT_EQ(known[name.str()], value.str()) << name.str();
+  }
+  if (HasFailure()) std::cout << "as computed now:\n" << fresh.str();
+}
+
+}  // namespace
+}  // namespace batchdot::bits
