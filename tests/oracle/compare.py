@@ -16,6 +16,10 @@ DELIBERATE = {
     "promotion": "Keras 3, NumPy and JAX compute operands of different dtypes in a common one; batchdot refuses"
     " (DTYPE) unless `--dtype` names it.",
     "complex128 narrowed": "Keras 3 gives the product of complex128 back as complex64; batchdot keeps complex128.",
+    "fails when run": "Accepted as a symbolic tensor, refused whenever it is computed: `K.dot` of a vector in"
+    " Keras 1.0, `ops.dot` of two vectors of different sizes in Keras 3. batchdot refuses at once.",
+    "empty dot": "`K.dot` of Keras 1.0 reshapes to (-1, ...); beside an extent of 0 TensorFlow leaves"
+    " the first dim unknown, batchdot knows it.",
     "axis below -rank": "An axis below -rank slips through the checks of Keras 2.2.5 and later and sometimes gives"
     " a meaningless result; batchdot refuses (AXIS_RANGE).",
 }
@@ -66,6 +70,8 @@ def shapes(problem, theirs, ours):
         same = theirs["shape"] == unnamed(ours["shape"])
         if "reported_shape" in theirs:
             same = same and theirs["reported_shape"] == unnamed(ours["reported_shape"])
+        if not same and _empty_dot_of_keras_1_0(problem, theirs["shape"], unnamed(ours["shape"])):
+            return "empty dot"
         return AGREE if same else DISAGREE
     return deliberate(problem, ours) or DISAGREE
 
@@ -77,7 +83,21 @@ def deliberate(problem, ours):
         return "einsum size 1"
     if code == "AXIS_RANGE" and _below_rank(problem):
         return "axis below -rank"
+    if problem["operation"] == "dot" and code in ("RANK", "DIM"):
+        ranks = [len(shape) for shape in problem["shapes"]]
+        if (problem["dialect"], code) == ("keras-1.0", "RANK") and ranks[0] == 1 and ranks[1] > 2:
+            return "fails when run"
+        if (problem["dialect"], code) == ("keras-3", "DIM") and ranks == [1, 1]:
+            return "fails when run"
     return None
+
+
+def _empty_dot_of_keras_1_0(problem, theirs, ours):
+    return (
+        (problem["operation"], problem.get("dialect")) == ("dot", "keras-1.0")
+        and any(0 in shape for shape in problem["shapes"])
+        and (theirs[0], theirs[1:]) == (None, ours[1:])
+    )
 
 
 def _below_rank(problem):

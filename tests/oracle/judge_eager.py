@@ -17,16 +17,31 @@ class Keras3:
 
     def shape(self, problem):
         tensors = [self.keras.KerasTensor(tuple(shape)) for shape in problem["shapes"]]
-        if problem["operation"] != "dot_layer":
+        if problem["operation"] == "dot":
             return {"shape": list(self._apply(problem, tensors).shape)}
+        if problem["operation"] == "batch_dot":
+            return {"shape": self._symbolic(lambda *xs: self._apply(problem, xs), tensors)}
         layer = self._layer(problem)
         layer.build([tensor.shape for tensor in tensors])
         # A symbolic call reports this and never enters `call`, which is what computes.
         reported = list(layer.compute_output_shape([tensor.shape for tensor in tensors]))
         try:
-            return {"shape": list(layer.call(tensors).shape), "reported_shape": reported}
+            shape = self._symbolic(lambda *xs: layer.call(list(xs)), tensors)
+            return {"shape": shape, "reported_shape": reported}
         except Exception as error:  # noqa: BLE001  any refusal of theirs is an answer
             return {"refused": f"{type(error).__name__}: {error}", "reported_shape": reported}
+
+    def _symbolic(self, function, tensors):
+        """On symbolic tensors; empty ones, whose reshape those refuse, in a TensorFlow graph."""
+        try:
+            return list(function(*tensors).shape)
+        except ValueError:
+            if not any(0 in tensor.shape for tensor in tensors):
+                raise
+            shape = list(self.keras.src.backend.compute_output_spec(function, *tensors).shape)
+            if any(tensor.shape[0] == 0 for tensor in tensors):
+                shape[0] = 0  # an unknown batch against 0: unknown to TensorFlow, 0 to Keras
+            return shape
 
     def value(self, problem, arrays):
         tensors = [self.keras.ops.convert_to_tensor(array) for array in arrays]

@@ -47,7 +47,9 @@ def shape_problems(judge, operation, count, seed, limits):
             _forget_extents(rng, problem)
         if rng.random() < 0.33:
             _change(rng, problem, judge)
-        if not computed or _cost(problem) <= min(limits.work, 1_000_000):
+        if computed and _cost(problem) > min(limits.work, 1_000_000):
+            continue
+        if _meant_for(judge, problem):
             made.append(problem)
     return made
 
@@ -60,6 +62,10 @@ def value_problems(judge, operation, count, seed, limits):
         problem = _MAKERS[operation](rng, judge, limits)
         if rng.random() < 0.1:
             _change(rng, problem, judge)
+        if rng.random() < 0.06:
+            _empty(rng, problem)
+        if not _meant_for(judge, problem):
+            continue
         if _sayable(problem) and _cost(problem) <= limits.work and _fits(problem, limits):
             made.append(problem)
     return made
@@ -305,6 +311,13 @@ def _forget_extents(rng, problem):
                 shape[axis] = rng.choice((None, None, rng.choice(NAMES)))
 
 
+def _empty(rng, problem):
+    """Every occurrence of some extents becomes 0: empty operands, mostly still fitting ones."""
+    present = sorted({d for shape in problem["shapes"] for d in shape})
+    chosen = rng.sample(present, min(len(present), rng.choice((1, 1, 2))))
+    problem["shapes"] = [[0 if d in chosen else d for d in shape] for shape in problem["shapes"]]
+
+
 def _change(rng, problem, judge):
     """One change at random, of which most make the problem wrong."""
     shapes = problem["shapes"]
@@ -406,6 +419,16 @@ def _cost(problem):
         return math.prod(sizes.values())
     lhs, rhs = (math.prod(_known(shape)) for shape in (problem["shapes"] * 2)[:2])
     return lhs * rhs
+
+
+def _meant_for(judge, problem):
+    """tf.matmul has no vectors, tf.einsum no implicit output with `...`: NumPy judges those."""
+    if judge.name != "tensorflow":
+        return True
+    if problem["operation"] == "matmul":
+        return all(len(shape) > 1 for shape in problem["shapes"])
+    inputs, arrow, output = problem["equation"].partition("->")
+    return bool(arrow) if "..." in inputs else "..." not in output
 
 
 def _fits(problem, limits):

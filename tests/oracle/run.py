@@ -33,9 +33,7 @@ def main():
     if pathlib.Path(sys.prefix).resolve() != python.parent.parent.resolve():
         os.execv(python, [str(python), *sys.argv])  # from here on there is NumPy
     if not pathlib.Path(options.batchdot).is_file():
-        sys.exit(
-            f"oracle: no such program: {options.batchdot}; `make build` makes it"
-        )
+        sys.exit(f"oracle: no such program: {options.batchdot}; `make build` makes it")
 
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
