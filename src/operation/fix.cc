@@ -78,7 +78,7 @@ class Search {
       default:
         break;
     }
-    return std::move(found_);
+    return found_ ? std::move(found_) : std::move(doubtful_);
   }
 
  private:
@@ -91,12 +91,35 @@ class Search {
   void try_it(Problem candidate, const std::string& what) {
     if (done()) return;
     ++tries_;
+    Inference inference;
     try {
-      infer(candidate);
+      inference = infer(candidate);
     } catch (const Error&) {
       return;
     }
-    found_ = Fix{what, std::move(candidate)};
+    if (!is_doubtful(candidate, inference)) {
+      found_ = Fix{what, std::move(candidate)};
+    } else if (!doubtful_) {
+      doubtful_ = Fix{what, std::move(candidate)};
+    }
+  }
+
+  // True where it fits only if an unknown dim turns out to be the number that it meets.
+  static bool is_doubtful(const Problem& candidate, const Inference& inference) {
+    if (!inference.contraction) return false;
+    const auto is_known = [&](AxisRef ref) {
+      return candidate.shapes[static_cast<std::size_t>(ref.operand)][ref.axis].is_known();
+    };
+    const std::vector<Condition>& conditions = inference.contraction->conditions;
+    return std::any_of(conditions.begin(), conditions.end(), [&](const Condition& condition) {
+      switch (condition.kind) {
+        case ConditionKind::kEqual:
+        case ConditionKind::kOneOrEqual:
+          return is_known(condition.lhs) != is_known(condition.rhs);
+        default:
+          return false;
+      }
+    });
   }
 
   void try_shape(int operand, Shape changed, std::string_view what) {
@@ -243,12 +266,16 @@ class Search {
   }
 
   void swap_axes() {
+    // Keras's batch axis stands first; nobody swaps it by mistake unless it is what does not fit.
+    const bool keeps_batch = operation::find_option(operation_, "dialect") != nullptr &&
+                             error_.code() != ErrorCode::kBatch &&
+                             error_.code() != ErrorCode::kBatchDim;
     for (const int operand : operands_) {
       const Shape& given = shape(operand);
       const std::optional<int> blamed = blamed_axis(operand);
       // Pairs that hold the axis to blame come first, then neighbours, then the last axes.
       std::vector<std::pair<int, int>> pairs;
-      for (int i = 0; i < given.rank(); ++i) {
+      for (int i = keeps_batch ? 1 : 0; i < given.rank(); ++i) {
         for (int j = i + 1; j < given.rank(); ++j) {
           if (given[i] != given[j]) pairs.emplace_back(i, j);
         }
@@ -330,6 +357,7 @@ class Search {
   const Operation& operation_;
   std::vector<int> operands_;  // in the order in which they are doubted
   std::optional<Fix> found_;
+  std::optional<Fix> doubtful_;  // the first one that depends on unknown dims
   int tries_ = 0;
 };
 
