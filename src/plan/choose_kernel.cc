@@ -75,6 +75,10 @@ bool may_be_direct(const ContractStep& step) {
          is_one_stride(f.m) && is_one_stride(f.n) && (f.n.empty() || f.n[0].out == 1);
 }
 
+// The multiply-adds of one work item, at most: 2 ms of a core that is good at it. Between items a run
+// counts its progress and sees that it is to stop.
+constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
+
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
 void split_work(ContractStep& step, int tasks) {
   const Folded& f = step.folded;
@@ -89,7 +93,11 @@ void split_work(ContractStep& step, int tasks) {
   if (f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
     wanted = tasks / std::gcd(static_cast<std::int64_t>(tasks), std::max<std::int64_t>(1, f.batch_count));
   }
-  while (ceil_div(f.M, rows) * ceil_div(f.N, columns) < wanted) {
+  const auto is_too_long = [&] {
+    return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(f.K) >
+           static_cast<double>(kItemWork);
+  };
+  while (ceil_div(f.M, rows) * ceil_div(f.N, columns) < wanted || is_too_long()) {
     const bool may_cut_rows = rows > b.MR;
     const bool may_cut_columns = columns > b.NR;
     if (!may_cut_rows && !may_cut_columns) break;
