@@ -255,19 +255,21 @@ Explanation explain(const Problem& problem, DType dtype, std::span<const Layout>
 
   if (!has_known_extents(problem)) return explanation;
 
-  std::vector<Layout> dense;
-  if (layouts.empty()) {
-    for (const Shape& shape : problem.shapes) dense.emplace_back(computed, shape.extents());
-    layouts = dense;
-  }
-  std::vector<DType> dtypes;
-  for (const Layout& layout : layouts) dtypes.push_back(layout.dtype);
+  std::vector<DType> dtypes(problem.shapes.size(), computed);
+  for (std::size_t i = 0; i < layouts.size(); ++i) dtypes[i] = layouts[i].dtype;
   add_cost(explanation, problem, inference, dtypes, computed.result());
   try {
+    std::vector<Layout> dense;
+    if (layouts.empty()) {
+      for (const Shape& shape : problem.shapes) dense.emplace_back(computed, shape.extents());
+      layouts = dense;
+    }
     explanation.plan = make_plan(problem, layouts, options).facts();
   } catch (const Error& error) {
     // Computing this is refused, though its shape is known: that is a fact about it as well.
-    if (error.code() != ErrorCode::kEmptyReshape) throw;
+    constexpr ErrorCode kFacts[] = {ErrorCode::kEmptyReshape, ErrorCode::kOverflow,
+                                    ErrorCode::kLimit};
+    if (std::find(std::begin(kFacts), std::end(kFacts), error.code()) == std::end(kFacts)) throw;
     explanation.notes.push_back(
         text("computing it is refused: ", info(error.code()).name, ": ", error.message()));
   }

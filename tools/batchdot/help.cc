@@ -103,9 +103,14 @@ std::string list_of_operations() {
 
 // Text for roff: what begins a request or an escape is made harmless.
 std::string roff(std::string_view text) {
+  constexpr std::string_view kArrow = "\xE2\x86\x92";
   std::string out;
-  for (const char c : text) {
-    if (c == '\\') {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (text.substr(at, kArrow.size()) == kArrow) {
+      out += "\\(->";
+      at += kArrow.size() - 1;
+    } else if (c == '\\') {
       out += "\\\\";
     } else if (c == '-') {
       out += "\\-";
