@@ -83,8 +83,8 @@ constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
 void split_work(ContractStep& step, int tasks) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  std::int64_t rows = f.M;
-  std::int64_t columns = f.N;
+  std::int64_t rows = std::max<std::int64_t>(1, f.M);  // of an empty result there are 0 blocks of 1
+  std::int64_t columns = std::max<std::int64_t>(1, f.N);
   if (!step.is_direct) {
     rows = std::min(rows, kScatterRows);
     columns = std::min(columns, kScatterColumns);
@@ -109,8 +109,8 @@ void split_work(ContractStep& step, int tasks) {
   }
   b.row_block = rows;
   b.column_block = columns;
-  b.row_blocks = rows == 0 ? 0 : ceil_div(f.M, rows);
-  b.column_blocks = columns == 0 ? 0 : ceil_div(f.N, columns);
+  b.row_blocks = ceil_div(f.M, rows);
+  b.column_blocks = ceil_div(f.N, columns);
 }
 
 std::size_t take(std::size_t& at, std::size_t bytes) {
