@@ -162,6 +162,9 @@ class DType {
     return result;
   }
 
+  /// The position in DTypes, for tables.
+  constexpr std::size_t index() const { return index_; }
+
   /// Calls `visitor` with this dtype's record and returns what it returns: the one door from the
   /// value to the type.
   template <std::size_t I = 0, class Visitor>

@@ -35,7 +35,7 @@ struct Epilogue {
 };
 
 struct PlanOptions {
-  int threads = 0;       ///< 0: default_threads()
+  int threads = 0;       ///< 0: default_threads(), or fewer where there is little to do
   std::string target;    ///< a name of targets(); empty: BATCHDOT_TARGET, else the best
   std::optional<DType> compute_dtype;  ///< operands of different types are converted to it; else refused
 };

@@ -207,20 +207,10 @@ class TileItem {
         call.width = static_cast<int>(panel_width);
         call.panel = rhs_panel(column, depth);
         call.conjugate = step_.rhs_conjugate;
-        pack_b(call);
+        kernels_.pack_b[step_.rhs_dtype.index()](call);
       }
       column += panel_width;
     }
-  }
-
-  void pack_b(const kernel::PackCall& call) const {
-    kernels_.pack_b[position(step_.rhs_dtype)](call);
-  }
-
-  static std::size_t position(DType dtype) {
-    return dtype.visit([](auto record) {
-      return std::size_t{detail::index_in_dtypes<decltype(record)>()};
-    });
   }
 
   void pack_rows(const std::byte* lhs, std::int64_t first, std::int64_t height,
@@ -240,7 +230,7 @@ class TileItem {
       call.K = depth;
       call.panel = lhs_panel(row, depth);
       call.conjugate = step_.lhs_conjugate;
-      kernels_.pack_a[position(step_.lhs_dtype)](call);
+      kernels_.pack_a[step_.lhs_dtype.index()](call);
       row += tiles.part(i);
     }
   }
@@ -410,10 +400,7 @@ class DotsItems {
     call.width = kernels_.dots_width;
     call.panel = scratch_ + panel;
     call.conjugate = conjugate;
-    const auto position = dtype.visit([](auto record) {
-      return std::size_t{detail::index_in_dtypes<decltype(record)>()};
-    });
-    kernels_.pack_b[position](call);
+    kernels_.pack_b[dtype.index()](call);
   }
 
   void store_sums(std::int64_t at, std::int64_t count) const {

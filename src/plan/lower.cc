@@ -26,9 +26,19 @@ Value as_reals(Value value, Label parts) {
   return value;
 }
 
-void add_refusals(PlanFacts& facts, std::vector<Refusal> refused) {
-  facts.refused = std::move(refused);
+// Waking a thread costs microseconds: a task has at least this many multiply-adds to do.
+constexpr double kWorkPerTask = 1 << 18;
+
+double work_of(const ContractStep& step) {
+  const Folded& f = step.folded;
+  return static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
+         static_cast<double>(f.N) * static_cast<double>(std::max<std::int64_t>(1, f.K));
 }
+// exp and divisions count as twenty multiply-adds, a moved element as four.
+double work_of(const RowwiseStep& step) {
+  return 20.0 * static_cast<double>(step.items) * static_cast<double>(step.axis.extent);
+}
+double work_of(const CopyStep& step) { return 4.0 * static_cast<double>(count_of(step.axes)); }
 
 }  // namespace
 
@@ -45,7 +55,8 @@ Builder::Builder(const PlanOptions& options, std::vector<Dim> extents)
   if (options.threads < 0 || options.threads > 4096) {
     throw Error(ErrorCode::kUsage, text("plan: threads are 1 to 4096: ", options.threads));
   }
-  impl_->tasks = options.threads == 0 ? default_threads() : options.threads;
+  threads_are_given_ = options.threads != 0;
+  impl_->tasks = threads_are_given_ ? options.threads : default_threads();
   impl_->facts.target = kernels_.target;
 }
 
@@ -123,7 +134,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
 
   PlanFacts& facts = impl_->facts;
   facts.kernel = step.form == ContractStep::Form::kDots ? "dots" : "tiles";
-  add_refusals(facts, std::move(refused));
+  facts.refused = std::move(refused);
   facts.batch = step.folded.batch_count;
   facts.M = step.folded.M;
   facts.N = step.folded.N;
@@ -229,11 +240,15 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
 
 std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, Layout out,
                                                   std::vector<std::pair<int, int>> path) {
-  std::int64_t most_items = 0;
+  double tasks = 1;  // as many as the largest step can feed; a caller's own number is not argued with
   for (const Step& step : impl_->steps) {
-    std::visit([&](const auto& s) { most_items = std::max(most_items, s.items); }, step);
+    const auto fed = [&](const auto& s) {
+      const auto items = static_cast<double>(s.items);
+      return threads_are_given_ ? items : std::min(work_of(s) / kWorkPerTask, items);
+    };
+    tasks = std::max(tasks, std::visit(fed, step));
   }
-  impl_->tasks = static_cast<int>(std::clamp<std::int64_t>(most_items, 1, impl_->tasks));
+  impl_->tasks = static_cast<int>(std::min(tasks, static_cast<double>(impl_->tasks)));
   impl_->operands = std::move(operands);
   impl_->out = std::move(out);
   impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps

@@ -45,6 +45,7 @@ class Builder {
   Value widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept);
 
   const kernel::Kernels& kernels_;
+  bool threads_are_given_ = false;
   std::vector<Dim> extents_;
   std::shared_ptr<Plan::Impl> impl_;
 };
