@@ -174,8 +174,8 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
 
   Contraction& c = reading.contraction;
   c.inputs = {input_of(lhs), input_of(rhs)};
-  const Label batch = add_output_label(c, lhs[0]);
-  const Label k = add_label(c, lhs[contracted.lhs]);
+  const Label batch = add_output_label(c, lhs[0], "b");
+  const Label k = add_label(c, lhs[contracted.lhs], "k");
   for (const int operand : {0, 1}) {
     Labels& labels = c.inputs[static_cast<std::size_t>(operand)].labels;
     labels[0] = batch;

@@ -80,7 +80,7 @@ std::optional<int> read_release(std::string_view text) {
   std::string names;
   for (const std::string_view known : kNames) names += text(known, ", ");
   ErrorPlace place;
-  place.option = "--dialect";
+  place.option = "dialect";
   throw Error(ErrorCode::kUsage,
               text("dialect: no such dialect: '", name, "': the dialects are ", names,
                    "and every release of Keras from keras-0.3.3 to keras-3.15.1"),

@@ -98,7 +98,7 @@ class Reader {
     if (!axes_.is_none()) return;
     if (!reading_.rules->default_axis) {
       ErrorPlace place;
-      place.option = "--axes";
+      place.option = "axes";
       throw Error(ErrorCode::kUsage,
                   text(kFunction, ": the Dot layer of ", dialect_.name(),
                        " has no default axes: give one axis, or one of each operand; ", shapes()),
@@ -116,7 +116,7 @@ class Reader {
       return;
     }
     ErrorPlace place;
-    place.option = "--normalize";
+    place.option = "normalize";
     throw Error(ErrorCode::kNotImplemented,
                 text(kFunction, ": ", dialect_.name(),
                      " does not normalize: its Merge(mode='cos') is another formula, the Dot layer "

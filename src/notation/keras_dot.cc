@@ -122,7 +122,7 @@ class Reader {
                        " has ", lhs_dim, ", rhs axis ", rhs.axis, " has ", rhs_dim, "; ", shapes()),
                   place_of(0, lhs.axis, lhs_dim, 1, rhs.axis, rhs_dim));
     }
-    const Label k = add_label(c(), lhs_dim);
+    const Label k = add_label(c(), lhs_dim, "k");
     c().inputs[0].labels[static_cast<std::size_t>(lhs.axis)] = k;
     c().inputs[1].labels[static_cast<std::size_t>(rhs.axis)] = k;
     unify_or_throw(c(), "dot", ErrorCode::kDim, "contracting extents differ", k, lhs, rhs,

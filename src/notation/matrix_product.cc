@@ -5,7 +5,7 @@
 // operand lacks.
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 #include "src/core/text.h"
 #include "src/notation/batch_dot.h"
@@ -177,9 +177,9 @@ class Product {
 
   // One label for an axis of lhs and one of rhs; none if both are appended.
   std::optional<Label> pair(int lhs_axis, int rhs_axis, UnifyRule rule, ErrorCode code,
-                            std::string_view what, const std::string& why) {
+                            std::string_view what, const std::string& why, std::string name = {}) {
     if (has(0, lhs_axis) && has(1, rhs_axis)) {
-      const Label label = add_label(c_, lhs_[lhs_axis]);
+      const Label label = add_label(c_, lhs_[lhs_axis], std::move(name));
       label_at(0, lhs_axis) = label_at(1, rhs_axis) = label;
       if (!unify_label(c_, label, {0, lhs_axis}, {1, rhs_axis},
                        rule_between(lhs_[lhs_axis], rhs_[rhs_axis], rule))) {
@@ -193,7 +193,7 @@ class Product {
     if (!has(0, lhs_axis) && !has(1, rhs_axis)) return {};
     const AxisRef ref = has(0, lhs_axis) ? AxisRef{0, lhs_axis} : AxisRef{1, rhs_axis};
     const Dim& dim = shape_of(ref.operand)[ref.axis];
-    const Label label = add_label(c_, dim);
+    const Label label = add_label(c_, dim, std::move(name));
     label_at(ref.operand, ref.axis) = label;
     if (rule == UnifyRule::kMerge && !must_be_one(label)) {
       ErrorPlace place = place_of(ref.operand, ref.axis, &dim);
@@ -224,9 +224,9 @@ class Product {
     return true;
   }
 
-  std::optional<Label> free_label(int operand, int axis) {
+  std::optional<Label> free_label(int operand, int axis, std::string name) {
     if (!has(operand, axis)) return {};
-    return label_at(operand, axis) = add_label(c_, shape_of(operand)[axis]);
+    return label_at(operand, axis) = add_label(c_, shape_of(operand)[axis], std::move(name));
   }
 
   // How the axes of the call choose the contracted ones.
@@ -269,7 +269,7 @@ class Product {
     };
     const auto pair_contracted = [&] {
       pair(reading_.lhs.contracted, reading_.rhs.contracted, UnifyRule::kMerge, ErrorCode::kDim,
-           "contracted extents differ", why_contracted());
+           "contracted extents differ", why_contracted(), "k");
     };
     // TensorFlow's later op looks at the contracted axes first.
     if (broadcasts_) {
@@ -280,8 +280,8 @@ class Product {
       pair_contracted();
     }
     const int matrix = reading_.rank - 2;  // the free one of the last two is the one not contracted
-    product.push_back(free_label(0, matrix + (reading_.lhs.contracted == matrix ? 1 : 0)));
-    product.push_back(free_label(1, matrix + (reading_.rhs.contracted == matrix ? 1 : 0)));
+    product.push_back(free_label(0, matrix + (reading_.lhs.contracted == matrix ? 1 : 0), "i"));
+    product.push_back(free_label(1, matrix + (reading_.rhs.contracted == matrix ? 1 : 0), "j"));
     return product;
   }
 
@@ -391,8 +391,8 @@ class Product {
       const int axis = static_cast<int>(found - labels.begin());
       if (shape_of(operand)[axis] != c_.extents[label]) continue;
       throw Error(ErrorCode::kSqueeze,
-                  text(function_, ": ", appended_text(appended), ", axis ", position,
-                       " here, which is ", axis_text(operand, axis), ", not 1; ", shapes()),
+                  text(function_, ": ", appended_text(appended), ", here axis ", position,
+                       ", whose extent must be 1: ", axis_text(operand, axis), "; ", shapes()),
                   place_of(operand, axis, &shape_of(operand)[axis]));
     }
     throw Error(ErrorCode::kInternal, text(function_, ": a squeezed label is in no operand"));
