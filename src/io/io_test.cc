@@ -228,7 +228,7 @@ TEST(ReadArray, SurvivesMutations) {
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
     std::string bytes = good;
-    for (unsigned edits = 1 + random() % 3; edits > 0; --edits) {
+    for (unsigned edits = static_cast<unsigned>(1 + random() % 3); edits > 0; --edits) {
       const std::size_t at = random() % bytes.size();
       switch (random() % 4) {
         case 0:
