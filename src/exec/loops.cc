@@ -90,6 +90,7 @@ class TileItem {
         blocking_(step.blocking),
         layout_(layout),
         scratch_(task.scratch),
+        control_(*task.control),
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
@@ -113,7 +114,7 @@ class TileItem {
         const std::int64_t depth = std::min(folded_.K - k, blocking_.KC);
         multiply_depth(k, depth);
         k += depth;
-      } while (k < folded_.K);
+      } while (k < folded_.K && !is_stopped(control_));
     }
     if (!step_.is_direct) {
       const FloatModeGuard mode(FloatMode::kDefault);
@@ -316,6 +317,7 @@ class TileItem {
   const Blocking& blocking_;
   const TileScratch& layout_;
   std::byte* scratch_;
+  const RunControl& control_;
   const std::byte* lhs_;
   const std::byte* rhs_;
   std::byte* out_;

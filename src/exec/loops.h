@@ -29,12 +29,17 @@ void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first
 /// The memory of a place.
 std::byte* address_of(const Place& place, DType dtype, const TaskContext& task);
 
+/// True if somebody asked the run to stop.
+inline bool is_stopped(const RunControl& control) {
+  return control.stop != nullptr && control.stop->load(std::memory_order_relaxed);
+}
+
 /// Counts one item as done; true if the run is to stop.
 inline bool finish_item(const RunControl& control) {
   if (control.items_done != nullptr) {
     control.items_done->fetch_add(1, std::memory_order_relaxed);
   }
-  return control.stop != nullptr && control.stop->load(std::memory_order_relaxed);
+  return is_stopped(control);
 }
 
 /// Steps through the index space of axes and keeps the offsets of all four tensors.

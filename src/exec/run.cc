@@ -131,10 +131,6 @@ void run_task(void* context, int index) {
       *run.step);
 }
 
-bool is_stopped(const RunControl& control) {
-  return control.stop != nullptr && control.stop->load(std::memory_order_relaxed);
-}
-
 }  // namespace
 
 inline namespace v0 {
