@@ -236,13 +236,13 @@ class Facts {
     std::vector<std::string> notes;
     if (count_ > 2) {
       notes.push_back(
-          "the operands are multiplied left to right; the role of an axis is the one it has in the "
-          "step that takes its operand in, those of the output belong to the last step");
+          "The operands are multiplied left to right; the role of an axis is the one it has in the "
+          "step that takes its operand in, those of the output belong to the last step.");
     }
     if (std::any_of(c_.output.begin(), c_.output.end(),
                     [&](Label label) { return !holds(steps_.back().result, label); })) {
-      notes.push_back(text("an equation cannot add an axis: ", to_equation(c_),
-                           " gives the same numbers without the axis of 1"));
+      notes.push_back(text("An equation cannot add an axis: ", to_equation(c_),
+                           " gives the same numbers without the axis of 1."));
     }
     return notes;
   }

@@ -36,10 +36,15 @@ std::string padded(std::string_view text, std::size_t wanted) {
 // Lines of "title        first row" and below it the rows without a title.
 class Page {
  public:
+  /// One row as it is, however long: code that is to be copied.
+  void code(std::string_view title, std::string_view text) {
+    std::string line = begin(title);
+    line += text;
+    finish(line);
+  }
   /// One row. Wraps between words; what does not fit stands `indent` columns further in.
   void row(std::string_view title, std::string_view text, std::size_t indent = 0) {
-    std::string line = padded(title == title_ ? std::string_view() : title, kTitleColumns);
-    title_ = title;
+    std::string line = begin(title);
     std::size_t used = kTitleColumns;
     bool is_fresh = true;
     while (!text.empty()) {
@@ -63,6 +68,11 @@ class Page {
   std::string take() { return std::move(out_); }
 
  private:
+  std::string begin(std::string_view title) {
+    std::string line = padded(title == title_ ? std::string_view() : title, kTitleColumns);
+    title_ = title;
+    return line;
+  }
   void finish(std::string& line) {
     line.erase(line.find_last_not_of(' ') + 1);
     out_ += line;
@@ -99,13 +109,14 @@ std::string bytes_text(double amount) {
   return quantity(amount, "B", amount == 1 ? "byte" : "bytes");
 }
 
-// "lhs[b,i,j]", "conj(rhs[b,j,k])"
+// "lhs[b,i,j]", "conj(rhs[b,j,k])", "operand_2[i]"
 std::string factor(const Explanation& explanation, std::size_t operand) {
   std::vector<std::string> labels;
   for (const OperandAxisFact& axis : explanation.operands[operand]) labels.push_back(axis.label);
   std::string out =
-      text(operand_name(static_cast<int>(operand), static_cast<int>(explanation.operands.size())),
-           "[", joined(labels, ","), "]");
+      operand_name(static_cast<int>(operand), static_cast<int>(explanation.operands.size()));
+  std::replace(out.begin(), out.end(), ' ', '_');
+  out += text("[", joined(labels, ","), "]");
   if (operand < explanation.conjugate.size() && explanation.conjugate[operand]) {
     out = text("conj(", out, ")");
   }
@@ -205,7 +216,7 @@ void write_equivalents(Page& page, const Explanation& explanation) {
   for (const EquivalentFact& fact : explanation.equivalents) {
     const std::string_view library = fact.library == before ? std::string_view() : fact.library;
     before = fact.library;
-    page.row("the same", padded(library, widest) + fact.code, widest + 4);
+    page.code("the same", padded(library, widest) + fact.code);
   }
 }
 
