@@ -22,11 +22,12 @@ function(batchdot_test name)
   target_compile_definitions(${name} PRIVATE BATCHDOT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE batchdot_internal GTest::gmock GTest::gtest_main ${arg_LINK})
   include(GoogleTest)
+  list(JOIN arg_LABELS [==[\\\\\\\;]==] labels)  # it is taken apart three times on its way to ctest
   gtest_discover_tests(${name}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+    PROPERTIES LABELS "${labels}" TIMEOUT 600)
 endfunction()
 
 # batchdot_room(<room> [LINK <target>...] [TEST_LINK <target>...]): src/<room> as an object library
