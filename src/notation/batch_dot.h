@@ -30,7 +30,6 @@ struct BatchDotRules {
   bool multiplies_rank_2 = true;  ///< rank 2 by rank 2 is an elementwise product, then a sum
   bool appends_ones = true;       ///< unequal ranks: ones are appended, and squeezed afterwards
   bool refuses_nested = false;    ///< a list among the axes
-  bool adds_to_rank_1 = true;     ///< a result of rank 1 gets an axis of 1
   bool broadcasts = false;        ///< leading axes of 1 stretch
   bool conjugates = true;         ///< a transposed complex operand is conjugated
   bool is_script = false;         ///< JavaScript: a missing axis is no error, two lists never equal

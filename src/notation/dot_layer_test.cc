@@ -153,6 +153,9 @@ TEST(DotLayer, RefusesAndSaysWhere) {
       {"keras-0.3", {2, 5, 3}, {2, 5, 3}, {1, 1}, ErrorCode::kAxesType, ""},
       {"keras-0.3", {2, 5, 3}, {2, 5, 3}, 0, ErrorCode::kAxesLen, ""},
       {"keras-0.3", {2, 5, 3}, {2, 5, 3}, list({Axes::Entry({1})}), ErrorCode::kAxesLen, ""},
+      // One int in 0.3 ends lhs's range at rhs's rank.
+      {"keras-0.3", {2, 5, 3}, {2, 3, 4, 5}, 1, ErrorCode::kAxesLen, ""},
+      {"keras-0.3", {2, 5, 4, 3}, {2, 3, 5}, 1, ErrorCode::kAxesLen, ""},
       // build() compares what is declared.
       {"keras-2.2", {kUnknown, 6}, {kUnknown, kUnknown}, 1, ErrorCode::kDim, "0.1=6 1.1=?"},
       {"keras-3", {kUnknown, 6}, {kUnknown, "K"}, 1, ErrorCode::kDim, "0.1=6 1.1=K"},

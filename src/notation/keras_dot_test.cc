@@ -87,6 +87,13 @@ TEST(KerasDot, UnknownExtentsPassThrough) {
   }
 }
 
+TEST(KerasDot, Keras1MayNotKnowTheFirstExtentOfLhs) {
+  EXPECT_EQ(result_shape(dot({kUnknown, 28, 3}, {3, 4}, Dialect("keras-1.0"))),
+            (Shape{kUnknown, 28, 4}));
+  EXPECT_EQ(result_shape(dot({kUnknown, kUnknown}, {kUnknown, 4}, Dialect("keras-1.0"))),
+            (Shape{kUnknown, 4}));  // two matrices
+}
+
 TEST(KerasDot, AnEmptySumBesideAnEmptyAxisFailsWhenItIsComputed) {
   const struct {
     Extents lhs, rhs;

@@ -120,7 +120,7 @@ class Product {
       product = multiply_matrices(call);
     }
     squeeze(product);
-    if (product.size() == 1 && rules().adds_to_rank_1) {
+    if (product.size() == 1) {
       product.push_back({});
       reading_.added_axis = true;
     }
