@@ -41,9 +41,10 @@ def write(folder, judge, problem, seed):
     dtypes = [str(rng.choice(names, p=share / share.sum()))] * len(problem["shapes"])
     if len(dtypes) == 2 and rng.random() < 0.03 and problem["operation"] != "dot_layer":
         dtypes = ["f32", "f64"]
+    wraps = judge.name != "keras-3" and rng.random() < 0.3  # Keras 3 multiplies integers as floats
     files = []
     for number, (shape, dtype) in enumerate(zip(problem["shapes"], dtypes)):
-        array = _numbers(rng, shape, dtype)
+        array = _numbers(rng, shape, dtype, wraps)
         if rng.random() < 0.15:
             array = np.asfortranarray(array)
         files.append(f"{folder}/{number}.npy")
@@ -51,7 +52,10 @@ def write(folder, judge, problem, seed):
     return files, dtypes
 
 
-def _numbers(rng, shape, dtype):
+def _numbers(rng, shape, dtype, wraps):
+    if dtype.startswith("i") and wraps:
+        limits = np.iinfo(NUMPY[dtype])
+        return rng.integers(limits.min, limits.max, shape, NUMPY[dtype], endpoint=True)
     if dtype.startswith("i"):
         return rng.integers(-9, 10, shape).astype(NUMPY[dtype])
     numbers = rng.standard_normal(shape) * 2.0 ** rng.integers(-3, 4, shape)

@@ -37,6 +37,8 @@ def arguments(problem):
     if "dialect" in problem:
         words += ["--dialect", problem["dialect"]]
     words += ["--" + flag.replace("_", "-") for flag in FLAGS if problem.get(flag)]
+    if problem.get("lhs_axes") == [] == problem.get("rhs_axes"):
+        words += ["--axes", "0"]  # tensordot over no axes
     for name in LISTS:
         if problem.get(name):
             words += ["--" + name.replace("_", "-"), ",".join(map(str, problem[name]))]

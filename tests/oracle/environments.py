@@ -45,6 +45,9 @@ TENSORFLOW_1_FILES = {
 }
 
 
+_unavailable = {}  # environment -> why; of this process
+
+
 class Unavailable(Exception):
     """A package cannot be had here; the message says which and why."""
 
@@ -59,31 +62,24 @@ def python_of(environment):
     folder = cache_folder() / "venvs" / environment
     requirements = HERE / "requirements" / f"{environment}.txt"
     stamp = folder / "made-from"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest() + " " + sys.version.split()[0]
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    wanted += " {}.{}".format(*sys.version_info)
     python = folder / "bin" / "python"
     with _locked(environment):
+        if environment in _unavailable:  # not every judge has to find out for itself
+            raise _unavailable[environment]
         if stamp.exists() and stamp.read_text() == wanted and python.exists():
             return python
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _run([sys.executable, "-m", "venv", str(folder)], f"environment {environment}")
-        _run(
-            [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--no-binary",
-                "Keras-Applications,google-pasta",
-                "-r",
-                str(requirements),
-            ],
-            f"environment {environment}",
-        )
+        print(f"oracle: making the environment {environment}", file=sys.stderr, flush=True)
+        try:
+            _run([sys.executable, "-m", "venv", str(folder)], f"environment {environment}")
+            install = "-m pip install --quiet --no-deps --only-binary :all: -r".split()
+            _run([str(python), *install, str(requirements)], f"environment {environment}")
+        except Unavailable as error:
+            _unavailable[environment] = error
+            raise
         stamp.write_text(wanted)
     return python
 
@@ -110,19 +106,10 @@ def tensorflow_1_source():
         if folder.exists():
             return folder
         with tempfile.TemporaryDirectory() as scratch:
-            wheel = _download(
-                [
-                    "--only-binary",
-                    ":all:",
-                    "--python-version",
-                    "37",
-                    "--platform",
-                    "manylinux2010_x86_64",
-                    f"tensorflow=={TENSORFLOW_1}",
-                ],
-                scratch,
-                TENSORFLOW_1_SHA256,
+            which = (
+                "--only-binary :all: --python-version 37 --platform manylinux2010_x86_64".split()
             )
+            wheel = _download([*which, f"tensorflow=={TENSORFLOW_1}"], scratch, TENSORFLOW_1_SHA256)
             unpacked = pathlib.Path(scratch) / "unpacked"
             unpacked.mkdir()
             with zipfile.ZipFile(wheel) as archive:
@@ -136,20 +123,9 @@ def _download(arguments, folder, sha256):
     # pip of the smallest environment: the machine's own python may have none.
     python = python_of("numpy")
     what = arguments[-1]
-    _run(
-        [
-            str(python),
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(folder),
-            *arguments,
-        ],
-        what,
-    )
+    print(f"oracle: fetching {what}", file=sys.stderr, flush=True)
+    download = "-m pip download --quiet --no-deps --dest".split()
+    _run([str(python), *download, str(folder), *arguments], what)
     [archive] = [path for path in pathlib.Path(folder).iterdir() if path.is_file()]
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != sha256:
@@ -178,7 +154,6 @@ def _put(unpacked, folder):
 
 
 def _run(command, what):
-    print(f"oracle: fetching {what}", file=sys.stderr, flush=True)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -16,6 +16,7 @@ import pathlib
 import sys
 import tempfile
 import time
+import unittest
 
 import environments
 import releases
@@ -35,10 +36,14 @@ def main():
     if not pathlib.Path(options.batchdot).is_file():
         sys.exit(f"oracle: no such program: {options.batchdot}; `make build` makes it")
 
+    import test_compare
+
+    if not unittest.main(test_compare, argv=["test_compare"], exit=False).result.wasSuccessful():
+        return 1
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         jobs = {name: pool.submit(judge_all, name, options) for name in options.judges}
-        results, skipped = {}, {}
+        results, skipped, failed = {}, {}, []
         for name, job in jobs.items():
             try:
                 results[name] = job.result()
@@ -46,6 +51,9 @@ def main():
             except environments.Unavailable as error:
                 skipped[name] = str(error)
                 print(f"SKIPPED {name}: {planned(options, [name])} problems: {error}", flush=True)
+            except RuntimeError as error:
+                failed.append(name)
+                print(f"FAILED {name}: {error}", flush=True)
     counts = [count for result in results.values() for count in result]
     wrong = sum(len(count.disagreements) for count in counts)
     print(
@@ -53,8 +61,8 @@ def main():
         f" {time.monotonic() - start:.0f} s"
     )
     if skipped:
-        print(f"SKIPPED {planned(options, skipped)} problems in all: {', '.join(skipped)}")
-    if options.report:
+        print(f"oracle: SKIPPED {planned(options, skipped)} problems in all: {', '.join(skipped)}")
+    if options.report and not failed:
         import report
 
         report.write(options.report, options, results, skipped)
@@ -63,7 +71,7 @@ def main():
             for count in counts:
                 for item in count.disagreements:
                     file.write(json.dumps(item) + "\n")
-    return 1 if wrong else 0
+    return 1 if wrong or failed else 0
 
 
 def read_arguments():
