@@ -20,7 +20,7 @@ test: packages  ## every test; under 30 minutes on two cores
 
 build: packages  ## the optimised tool, build/batchdot, and build/compile_commands.json
 	@cmake --preset release --log-level=WARNING >/dev/null $(if $(wildcard $(BUILD)/CMakeCache.txt),,-DCMAKE_INSTALL_PREFIX=$(PREFIX))
-	@cmake --build --preset release --target product
+	@cmake --build --preset release --target batchdot_product
 
 install: build  ## library, headers, CMake package, pkg-config, tool, man page, completions; PREFIX=, DESTDIR=
 	@sh scripts/install.sh install $(BUILD) "$(PREFIX)" "$(DESTDIR)"

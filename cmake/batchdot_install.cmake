@@ -62,7 +62,7 @@ if(TARGET batchdot_tool)
       COMMENT "Writing the manual page and the completions"
       VERBATIM)
     add_custom_target(batchdot_manual ALL DEPENDS "${generated}/batchdot.1")
-    add_dependencies(product batchdot_manual)
+    add_dependencies(batchdot_product batchdot_manual)
     install(FILES "${generated}/batchdot.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT batchdot)
     install(FILES "${generated}/batchdot.bash" RENAME batchdot
       DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" COMPONENT batchdot)

@@ -11,8 +11,8 @@ import sys
 
 FORBIDDEN = (
     "-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math",
-    "-ffinite-math-only", "-fno-signed-zeros", "-fno-rounding-math",
-)  # fmt: skip
+    "-ffinite-math-only", "-fno-signed-zeros",
+)
 # One binary runs on every CPU of its kind: Highway chooses when the program runs.
 FORBIDDEN_PREFIXES = ("-march", "-mtune", "-mcpu", "-mavx", "-mfma", "-msse")
 
