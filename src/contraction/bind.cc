@@ -24,6 +24,7 @@ class Binder {
       : declared_(declared), operands_(operands), bound_(declared) {}
 
   Contraction bind() {
+    validate(declared_);
     check_declared_shapes();
     bind_labels();
     check_conditions();
@@ -102,7 +103,7 @@ class Binder {
         const auto a = static_cast<std::size_t>(axis);
         const Label label = input.labels[a];
         const std::int64_t extent = extent_at(here);
-        const bool stretches = !input.may_broadcast.empty() && input.may_broadcast[a];
+        const bool stretches = a < input.may_broadcast.size() && input.may_broadcast[a];
         if (stretches && extent == 1) {
           if (!ones[label]) ones[label] = Seen{extent, here};
         } else if (!firm[label]) {
