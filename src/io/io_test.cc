@@ -107,6 +107,7 @@ TEST(ReadArray, TakesRankZeroEmptyAndManyAxes) {
       {"()", "True", "1234", Layout(F32{}, {})},
       {"(0,)", "False", "", Layout(F32{}, {0})},
       {"(3, 0, 9223372036854775807)", "False", "", Layout(F32{}, {3, 0, INT64_MAX})},
+      {"(9223372036854775807, 3, 0)", "False", "", Layout(F32{}, {INT64_MAX, 3, 0})},
       {"(3, 0, 2)", "True", "", Layout(F32{}, {3, 0, 2}, column_major({3, 0, 2}))},
       {"(" + ones + ")", "False", "1234", Layout(F32{}, Extents(64, 1))},
   };
