@@ -67,6 +67,22 @@ inline Half round_to_f16(float x) {
   return with_sign(half + (rest > middle || (rest == middle && (half & 1u)) ? 1 : 0));
 }
 
+/// To f32, what lies between two numbers to the one whose last bit is set: rounded once more to a
+/// narrower type it gives what rounding once would have given.
+template <class T>
+inline float round_to_odd(T x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    const float nearest = static_cast<float>(x);
+    const auto exact = static_cast<long double>(x);
+    const auto reached = static_cast<long double>(nearest);
+    const auto bits = std::bit_cast<std::uint32_t>(nearest);
+    if (reached == exact || (bits & 1u) != 0 || x != x) return nearest;
+    return std::bit_cast<float>(std::fabs(reached) > std::fabs(exact) ? bits - 1 : bits + 1);
+  }
+}
+
 template <class T>
 inline constexpr bool kIsComplex = false;
 template <class T>
@@ -92,9 +108,9 @@ To convert(From x) {
   } else if constexpr (std::is_same_v<To, bool>) {
     return x != From{};
   } else if constexpr (std::is_same_v<To, Half>) {
-    return round_to_f16(static_cast<float>(x));
+    return round_to_f16(round_to_odd(x));
   } else if constexpr (std::is_same_v<To, BFloat16>) {
-    return round_to_bf16(static_cast<float>(x));
+    return round_to_bf16(round_to_odd(x));
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     constexpr From kLow = static_cast<From>(std::numeric_limits<To>::min());
     if (!(x >= kLow && x < -kLow)) return std::numeric_limits<To>::min();
