@@ -81,7 +81,8 @@ class Checker:
         with tempfile.TemporaryDirectory() as folder:
             home = pathlib.Path(folder)
             (home / "bin").mkdir()
-            (home / "bin" / "batchdot").symlink_to(self.build / "batchdot")
+            for program in ("batchdot", "attention_example"):
+                (home / "bin" / program).symlink_to(self.build / program)
             for page, (blocks, _) in self.pages.items():
                 place = home / str(page).replace("/", "_")
                 place.mkdir()
