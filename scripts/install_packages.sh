@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs those of the listed Debian packages that are missing: as root, else by sudo. Says nothing and changes
-# nothing if all are there.
+# install_packages.sh [LIST]: installs those of the listed Debian packages that are missing, as root, else by sudo.
+# Says nothing and changes nothing if all are there. LIST is packaging/debian-build-packages.txt unless named.
 set -eu
 
-list=$(dirname "$0")/../packaging/debian-build-packages.txt
+list=${1:-$(dirname "$0")/../packaging/debian-build-packages.txt}
 if ! command -v dpkg-query >/dev/null; then
-  echo "install_packages: this is no Debian; what is needed is listed in packaging/debian-build-packages.txt" >&2
+  echo "install_packages: this is no Debian; what is needed is listed in $list" >&2
   exit 0
 fi
 

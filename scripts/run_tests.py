@@ -117,6 +117,10 @@ def run_judges(sample):
     return totals
 
 
+def run_script(script):
+    return Totals(passed=1) if command(["sh", script]) else Totals(failed=1)
+
+
 def without_wide_address_randomisation():
     """ThreadSanitizer of Clang 14 dies at its start where the kernel randomises more than 28 bits of an address."""
     setting = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
@@ -150,7 +154,8 @@ def main():
     runs += [(stage.name(), functools.partial(run_preset, stage)) for stage in stages]
     runs.append(("judges", lambda: run_judges(sample=not nightly)))
     if nightly:
-        runs.append(("Debian packages", lambda: Totals(passed=1) if command(["make", "deb"]) else Totals(failed=1)))
+        runs.append(("NEON under emulation", lambda: run_script("scripts/test_neon.sh")))
+        runs.append(("Debian packages", lambda: run_script("scripts/make_deb.sh")))
 
     total, lines = Totals(), []
     for name, run in runs:
