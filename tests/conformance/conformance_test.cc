@@ -273,7 +273,7 @@ std::vector<DType> computing_dtypes() {
   return dtypes;
 }
 INSTANTIATE_TEST_SUITE_P(AllDTypes, EveryDType, ::testing::ValuesIn(computing_dtypes()),
-                         [](const auto& info) { return std::string(info.param.name()); });
+                         [](const auto& row) { return std::string(row.param.name()); });
 
 }  // namespace
 }  // namespace batchdot::conformance
