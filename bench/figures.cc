@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few figures of speed that are promised before the great comparison of `make bench` exists: share of
-// the FMA peak, cost of a plan and of a call. Everything is measured in one run, beside the peak.
+// The few figures of speed that are promised before the great comparison of `make bench` exists:
+// share of the FMA peak, cost of a plan and of a call. Everything is measured in one run, beside
+// the peak.
 
 #include <algorithm>
 #include <chrono>
@@ -42,7 +43,8 @@ void measure(const Workload& workload, int threads, double peak) {
   for (const bd::Shape& shape : workload.shapes) {
     operands.emplace_back(bd::F32{}, shape.extents());
     float x = 0.25f;
-    for (float& element : operands.back().elements<float>()) element = x = x > 1 ? x - 1.5f : x + 0.37f;
+    for (float& element : operands.back().elements<float>())
+      element = x = x > 1 ? x - 1.5f : x + 0.37f;
     layouts.push_back(operands.back().layout());
   }
   for (const bd::Tensor& operand : operands) views.push_back(operand);

@@ -30,25 +30,26 @@ struct Condition {
   AxisRef lhs;
   AxisRef rhs;               ///< kEqual, kOneOrEqual
   std::int64_t divisor = 1;  ///< kDivides
-  /// kReshape: free axes of lhs.operand become one by a reshape to (kept..., -1), and TensorFlow leaves
-  /// zeros out when it infers the -1. Fails exactly where a label of `kept` (contracted) has extent 0,
-  /// a label of `flattened` (free, flattened) has extent 0, and no label of `others` (all else in the
-  /// output) has: then the product has elements and what it is reshaped to has none.
+  /// kReshape: free axes of lhs.operand become one by a reshape to (kept..., -1), and TensorFlow
+  /// leaves zeros out when it infers the -1. Fails exactly where a label of `kept` (contracted) has
+  /// extent 0, a label of `flattened` (free, flattened) has extent 0, and no label of `others` (all
+  /// else in the output) has: then the product has elements and what it is reshaped to has none.
   Labels kept, flattened;
   Labels others = {};
 };
 
 /// One operand of a contraction.
 struct Input {
-  Shape shape;   ///< as declared; unknown dims stay unknown here
-  Labels labels; ///< labels[axis]; a label that stands twice takes the diagonal
+  Shape shape;                      ///< as declared; unknown dims stay unknown here
+  Labels labels;                    ///< labels[axis]; a label that stands twice takes the diagonal
   std::vector<bool> may_broadcast;  ///< may_broadcast[axis]: extent 1 stretches; empty: none may
   bool conjugate = false;           ///< complex: the conjugate is multiplied
 };
 
 /// The normal form.
 ///
-///     out[output] = sum over contracting_order of  in_0[inputs[0].labels] * in_1[inputs[1].labels] * ...
+///     out[output] = sum over contracting_order of  in_0[inputs[0].labels] * in_1[inputs[1].labels]
+///     * ...
 ///
 /// Plain data: anyone may read it, validate() says whether it makes sense.
 struct Contraction {
@@ -98,10 +99,11 @@ BATCHDOT_API Label add_label(Contraction& c, Dim extent, std::string name = {});
 /// Adds a label of this extent at the end of the output and returns it.
 BATCHDOT_API Label add_output_label(Contraction& c, Dim extent, std::string name = {});
 
-/// Makes `rhs`'s dim part of the extent of `label`, which so far came from `lhs`; records a condition
-/// where one is left open. Under a broadcasting rule both axes are marked as such that may be 1.
-/// \return  false if the two can never fit (nothing is changed then).
-BATCHDOT_API bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef rhs, UnifyRule rule);
+/// Makes `rhs`'s dim part of the extent of `label`, which so far came from `lhs`; records a
+/// condition where one is left open. Under a broadcasting rule both axes are marked as such that
+/// may be 1. \return  false if the two can never fit (nothing is changed then).
+BATCHDOT_API bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef rhs,
+                              UnifyRule rule);
 
 /// The shape of the result: the extents of c.output. The one place that infers a shape.
 BATCHDOT_API Shape result_shape(const Contraction& c);
@@ -112,10 +114,10 @@ BATCHDOT_API std::vector<std::string> label_names(const Contraction& c);
 /// The contraction as an einsum equation: "bij,bjk->bik".
 BATCHDOT_API std::string to_equation(const Contraction& c);
 
-/// The contraction for these extents: every unknown dim replaced, every condition checked. Made from
-/// the declared contraction, never by a new inference: an axis that did not broadcast when it was
-/// declared does not broadcast now because it turned out to be 1.
-/// \throws Error  kFeed  number of operands, rank, or a declared extent differs;
+/// The contraction for these extents: every unknown dim replaced, every condition checked. Made
+/// from the declared contraction, never by a new inference: an axis that did not broadcast when it
+/// was declared does not broadcast now because it turned out to be 1. \throws Error  kFeed  number
+/// of operands, rank, or a declared extent differs;
 ///                kCondition  a condition fails, or one name gets two extents; names both sides;
 ///                kEmptyReshape  a condition of kReshape fails.
 BATCHDOT_API Contraction bind(const Contraction& c, std::span<const Extents> operands);

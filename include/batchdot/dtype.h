@@ -144,7 +144,7 @@ class DType {
   constexpr DType() = default;  ///< f32
   /// The dtype of a record: `DType(F64{})`.
   template <class Record>
-    requires requires { Record::kName; }
+  requires requires { Record::kName; }
   constexpr DType(Record) : index_(detail::index_in_dtypes<Record>()) {}
 
   /// The dtype whose element is T: `DType::of<float>()`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One table of errors for C++, the command line, JSON and Python. docs/errors.md has a page on each.
+// One table of errors for C++, the command line, JSON and Python. docs/errors.md has a page on
+// each.
 
 #include <cstddef>
 #include <cstdint>

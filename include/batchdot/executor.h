@@ -22,9 +22,9 @@ struct Executor {
   static Executor inline_executor() { return {}; }
 };
 
-/// A small pool with a static split of the work. Its threads start in the constructor and end in the
-/// destructor. A call from inside a task runs inline; a forked child runs everything inline on the
-/// pool of its parent. May be used by several threads at once (their calls take turns).
+/// A small pool with a static split of the work. Its threads start in the constructor and end in
+/// the destructor. A call from inside a task runs inline; a forked child runs everything inline on
+/// the pool of its parent. May be used by several threads at once (their calls take turns).
 class BATCHDOT_API ThreadPool {
  public:
   /// \param threads  tasks that run at once, the caller's thread included; 1 starts none.
@@ -42,9 +42,9 @@ class BATCHDOT_API ThreadPool {
   std::unique_ptr<Impl> impl_;
 };
 
-/// How many threads are used where the caller does not say: BATCHDOT_NUM_THREADS if set (read once),
-/// else the CPUs of the affinity mask, limited by the cgroup's quota. \throws Error kUsage if the
-/// variable is not a number from 1 to 4096.
+/// How many threads are used where the caller does not say: BATCHDOT_NUM_THREADS if set (read
+/// once), else the CPUs of the affinity mask, limited by the cgroup's quota. \throws Error kUsage
+/// if the variable is not a number from 1 to 4096.
 BATCHDOT_API int default_threads();
 
 /// The process's pool of default_threads(), started at its first use.

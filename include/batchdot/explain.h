@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// An explanation as data, and its renderings. The rooms that decide fill it; the explain room draws it.
+// An explanation as data, and its renderings. The rooms that decide fill it; the explain room draws
+// it.
 
 #include <cstdint>
 #include <optional>

@@ -28,8 +28,8 @@ struct LoadedArray {
   TensorView view() const { return TensorView(storage.data(), layout); }
 };
 
-/// Reads the header alone. \param raw_as  what two opaque bytes (`|V2`) are read as: bf16, or refused.
-/// \throws Error  kIo, kFileKind, kFileFormat, kLimit.
+/// Reads the header alone. \param raw_as  what two opaque bytes (`|V2`) are read as: bf16, or
+/// refused. \throws Error  kIo, kFileKind, kFileFormat, kLimit.
 BATCHDOT_API ArrayInfo inspect_array(const std::string& path, std::optional<DType> raw_as = {});
 /// Reads an array. The size is checked against the file before anything is allocated.
 /// \throws Error  kIo, kFileKind, kFileFormat, kLimit, kOverflow, kMemory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The notations: each turns what people write into a Contraction. The same names on tensors compute.
+// The notations: each turns what people write into a Contraction. The same names on tensors
+// compute.
 
 #include <concepts>
 #include <cstdint>
@@ -71,8 +72,8 @@ class BATCHDOT_API Dialect {
 
   const std::string& name() const { return name_; }
   Product product() const { return product_; }
-  /// Keras's own release as major * 10000 + minor * 100 + patch, the last one for a short name; 0 for
-  /// tfjs. tf.keras-1 and tf.keras-2 give 1 and 2 as major.
+  /// Keras's own release as major * 10000 + minor * 100 + patch, the last one for a short name; 0
+  /// for tfjs. tf.keras-1 and tf.keras-2 give 1 and 2 as major.
   int version() const { return version_; }
   /// True where Keras 2.2 runs on TensorFlow 1.14 or 1.15, whose matmul broadcasts.
   bool tensorflow_broadcasts() const { return tensorflow_broadcasts_; }
@@ -90,12 +91,14 @@ class BATCHDOT_API Dialect {
 
 /// Keras batch_dot on the TensorFlow backend, in the rules of `dialect`.
 ///
-///     keras-2.2.5 and later (family B): axis 0 is the batch, one axis of each operand is summed over
+///     keras-2.2.5 and later (family B): axis 0 is the batch, one axis of each operand is summed
+///     over
 ///         out[b, i..., j...] = sum_k lhs[b, i..., k at axes.lhs] * rhs[b, j..., k at axes.rhs]
 ///     before (family A): a matrix product over the last two axes, all others are batch
 ///         out[b..., i, j] = sum_k lhs[b..., i, k or k, i] * rhs[b..., k, j or j, k]
 ///
-/// \throws Error  kRank, kAxisRange, kAxis0, kAxesType, kAxesLen, kAxesNested, kBatch, kBatchDim, kDim,
+/// \throws Error  kRank, kAxisRange, kAxis0, kAxesType, kAxesLen, kAxesNested, kBatch, kBatchDim,
+/// kDim,
 ///                kBroadcast, kSqueeze, kNotImplemented as that dialect refuses: docs/semantics.md.
 /// Cost: microseconds; allocates a few hundred bytes.
 /// Source: keras, backend/tensorflow_backend.py and layers/merging/dot.py, each release.
@@ -108,7 +111,8 @@ struct DotLayer {
   Shape reported_shape;  ///< what that release says the shape is (compute_output_shape)
   bool normalize = false;
   int lhs_axis = 0, rhs_axis = 0;  ///< normalised along these
-  /// out = x / sqrt(max(sum x^2, epsilon)) for kUnderRoot, x / max(sqrt(sum x^2), epsilon) for kNorm.
+  /// out = x / sqrt(max(sum x^2, epsilon)) for kUnderRoot, x / max(sqrt(sum x^2), epsilon) for
+  /// kNorm.
   enum class Floor : std::uint8_t { kUnderRoot, kNorm } floor = Floor::kUnderRoot;
   double epsilon = 1e-12;
 };
@@ -131,12 +135,13 @@ struct MatmulFlags {
 ///
 ///     out[b..., i, j] = sum_k lhs[b..., i, k] * rhs[b..., k, j]
 ///
-/// \throws Error  kRank a scalar, or a flag on a vector;  kDim;  kBroadcast;  kUsage transpose and adjoint
+/// \throws Error  kRank a scalar, or a flag on a vector;  kDim;  kBroadcast;  kUsage transpose and
+/// adjoint
 ///                of the same operand.
 BATCHDOT_API Contraction matmul(const Shape& lhs, const Shape& rhs, const MatmulFlags& flags = {});
 
-/// NumPy's tensordot: the axes are paired in the order given; the free axes of lhs, then of rhs remain.
-/// \throws Error  kAxesLen, kAxesDup, kAxisRange, kDim.
+/// NumPy's tensordot: the axes are paired in the order given; the free axes of lhs, then of rhs
+/// remain. \throws Error  kAxesLen, kAxesDup, kAxisRange, kDim.
 BATCHDOT_API Contraction tensordot(const Shape& lhs, const Shape& rhs,
                                    std::span<const std::int64_t> lhs_axes,
                                    std::span<const std::int64_t> rhs_axes);
@@ -153,10 +158,10 @@ struct DotDimensionNumbers {
 BATCHDOT_API Contraction dot_general(const Shape& lhs, const Shape& rhs,
                                      const DotDimensionNumbers& numbers);
 
-/// einsum of any number of operands: `bij,bjk->bik`, `bij,bjk=bik`, `bij,bjk→bik`, `...ij,...jk` (implicit
-/// output: letters that stand once, in alphabetical order), repeated letters (diagonals). Any Unicode
-/// letter is a label; size 1 broadcasts under `...` only.
-/// \throws Error  kSyntax, kLabel, kUsage (number of operands), kRank, kDim, kBroadcast.
+/// einsum of any number of operands: `bij,bjk->bik`, `bij,bjk=bik`, `bij,bjk→bik`, `...ij,...jk`
+/// (implicit output: letters that stand once, in alphabetical order), repeated letters (diagonals).
+/// Any Unicode letter is a label; size 1 broadcasts under `...` only. \throws Error  kSyntax,
+/// kLabel, kUsage (number of operands), kRank, kDim, kBroadcast.
 BATCHDOT_API Contraction einsum(std::string_view equation, std::span<const Shape> operands);
 
 /// Computes a contraction: plans and runs it on the default threads.

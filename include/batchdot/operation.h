@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The list of operations: what a user calls by name. The command line, --lines, Python, tests and docs
-// walk it. Options are data.
+// The list of operations: what a user calls by name. The command line, --lines, Python, tests and
+// docs walk it. Options are data.
 
 #include <cstdint>
 #include <map>
@@ -26,7 +26,7 @@ using OptionValue = std::variant<bool, std::int64_t, std::vector<std::int64_t>, 
 
 /// An option of an operation, as data.
 struct OptionInfo {
-  std::string_view name;         ///< "lhs-batch"; JSON spells it with '_'
+  std::string_view name;  ///< "lhs-batch"; JSON spells it with '_'
   OptionKind kind;
   std::string_view placeholder;  ///< "A,B"
   std::string_view help;         ///< one line
@@ -77,7 +77,8 @@ BATCHDOT_API std::span<const Operation> operations();
 BATCHDOT_API const Operation& find_operation(std::string_view name);
 
 /// The shape of the result, and what it is made of.
-/// \throws Error  kUsage  an option the operation does not have, a missing one, number of operands; and as the notation.
+/// \throws Error  kUsage  an option the operation does not have, a missing one, number of operands;
+/// and as the notation.
 BATCHDOT_API Inference infer(const Problem& problem);
 
 /// The same call as a user of that dialect wrote it: keras-0.3 took a pair of axes as nested lists,
@@ -90,7 +91,8 @@ BATCHDOT_API Plan make_plan(const Problem& problem, std::span<const Layout> oper
                             const PlanOptions& options = {});
 
 /// Roles, reasons, equivalents, and where all extents are known the plan and its cost.
-/// \param layouts  of the operands if they are known (files); else dense ones of `dtype` are assumed.
+/// \param layouts  of the operands if they are known (files); else dense ones of `dtype` are
+/// assumed.
 BATCHDOT_API Explanation explain(const Problem& problem, DType dtype = F32{},
                                  std::span<const Layout> layouts = {},
                                  const PlanOptions& options = {});

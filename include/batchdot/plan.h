@@ -22,7 +22,8 @@
 namespace batchdot::inline v0 {
 
 /// What is done to each element before it is stored, each step one rounding:
-/// t = alpha * sum; t = t + beta * out (two roundings; out is not read where beta is 0); t = t + bias.
+/// t = alpha * sum; t = t + beta * out (two roundings; out is not read where beta is 0); t = t +
+/// bias.
 struct Epilogue {
   double alpha = 1;  ///< integers: a whole number
   double beta = 0;
@@ -35,9 +36,10 @@ struct Epilogue {
 };
 
 struct PlanOptions {
-  int threads = 0;       ///< 0: default_threads(), or fewer where there is little to do
-  std::string target;    ///< a name of targets(); empty: BATCHDOT_TARGET, else the best
-  std::optional<DType> compute_dtype;  ///< operands of different types are converted to it; else refused
+  int threads = 0;     ///< 0: default_threads(), or fewer where there is little to do
+  std::string target;  ///< a name of targets(); empty: BATCHDOT_TARGET, else the best
+  std::optional<DType>
+      compute_dtype;  ///< operands of different types are converted to it; else refused
 };
 
 /// One kernel, or one pairwise step, that was not taken, and why.
@@ -49,13 +51,13 @@ struct Refusal {
 /// What was decided, as data. Rendered by the explain room.
 struct PlanFacts {
   std::string target;
-  std::string kernel;             ///< of the last step
-  std::vector<Refusal> refused;   ///< what would have been better
+  std::string kernel;                           ///< of the last step
+  std::vector<Refusal> refused;                 ///< what would have been better
   std::int64_t batch = 1, M = 1, N = 1, K = 1;  ///< of the last step, after folding
-  bool swapped = false;           ///< lhs and rhs changed places in the kernel; bits are the same
+  bool swapped = false;  ///< lhs and rhs changed places in the kernel; bits are the same
   bool packs_lhs = false, packs_rhs = false;  ///< cache-sized panels, never a whole operand
   int MR = 0, NR = 0, MC = 0, KC = 0, NC = 0;
-  int threads = 1;                ///< that have work
+  int threads = 1;  ///< that have work
   std::int64_t work_items = 1;
   std::size_t workspace_bytes = 0;
   std::vector<std::pair<int, int>> path;  ///< pairs of operands, as opt_einsum gives them
@@ -63,8 +65,8 @@ struct PlanFacts {
 
 /// Ends a long run from outside, and lets others watch it.
 struct RunControl {
-  const std::atomic<bool>* stop = nullptr;         ///< set it and run() throws kInterrupted soon
-  std::atomic<std::int64_t>* items_done = nullptr; ///< counts up to PlanFacts::work_items
+  const std::atomic<bool>* stop = nullptr;          ///< set it and run() throws kInterrupted soon
+  std::atomic<std::int64_t>* items_done = nullptr;  ///< counts up to PlanFacts::work_items
 };
 
 /// An immutable decision how to compute one problem. Cheap to copy, may be shared between threads.
@@ -138,10 +140,11 @@ class BATCHDOT_API PlanFamily {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The instruction sets that this CPU runs, best first, as BATCHDOT_TARGET spells them; the last one is
-/// "scalar".
+/// The instruction sets that this CPU runs, best first, as BATCHDOT_TARGET spells them; the last
+/// one is "scalar".
 BATCHDOT_API std::span<const std::string_view> targets();
-/// The target used where a plan names none. \throws Error kUsage if BATCHDOT_TARGET is not in targets().
+/// The target used where a plan names none. \throws Error kUsage if BATCHDOT_TARGET is not in
+/// targets().
 BATCHDOT_API std::string_view default_target();
 
 }  // namespace batchdot::inline v0

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Extents known or not: Dim and Shape for what is declared, Extents and Strides for what is in memory.
+// Extents known or not: Dim and Shape for what is declared, Extents and Strides for what is in
+// memory.
 
 #include <cassert>
 #include <concepts>
@@ -21,9 +22,9 @@ namespace batchdot::inline v0 {
 
 /// The limits of this library. docs/errors.md prints this table.
 struct Limits {
-  static constexpr int kRank = 64;               ///< axes of one tensor
-  static constexpr int kOperands = 64;           ///< operands of one contraction
-  static constexpr int kLabels = 4096;           ///< labels of one contraction
+  static constexpr int kRank = 64;                          ///< axes of one tensor
+  static constexpr int kOperands = 64;                      ///< operands of one contraction
+  static constexpr int kLabels = 4096;                      ///< labels of one contraction
   static constexpr std::size_t kTextBytes = 1 << 20;        ///< one equation, shape or JSON line
   static constexpr std::size_t kNpyHeaderBytes = 64 << 10;  ///< the header of an .npy file
 };
@@ -202,7 +203,7 @@ enum class ConditionKind : std::uint8_t {
   kOneOrEqual,  ///< lhs = rhs, or one of them is 1
   kIsOne,       ///< lhs = 1
   kDivides,     ///< `divisor` divides lhs
-  kReshape,     ///< the -1 of a historical reshape can be inferred: docs/semantics.md, empty tensors
+  kReshape,  ///< the -1 of a historical reshape can be inferred: docs/semantics.md, empty tensors
 };
 
 /// The dim that two become, and the condition that is left open, if any.

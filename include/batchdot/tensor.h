@@ -61,7 +61,9 @@ concept HasExtentsAndStrides = requires(const T& t) {
   { t.rank() } -> std::convertible_to<std::size_t>;
   { t.extent(std::size_t{}) } -> std::convertible_to<std::int64_t>;
   { t.stride(std::size_t{}) } -> std::convertible_to<std::int64_t>;
-  requires requires { t.data_handle(); } || requires { t.data(); };
+  requires requires { t.data_handle(); } || requires {
+    t.data();
+  };
 };  // mdspan and its like
 
 template <HasExtentsAndStrides Array>
@@ -95,16 +97,14 @@ struct MutableTensorView {
   MutableTensorView(void* data_, Layout layout_, Device device_ = Device::kCpu)
       : data(data_), layout(std::move(layout_)), device(device_) {}
   template <class T>
-    requires(!std::is_void_v<T> && !std::is_const_v<T>)
-  MutableTensorView(T* data_, Extents extents)
+  requires(!std::is_void_v<T> && !std::is_const_v<T>) MutableTensorView(T* data_, Extents extents)
       : data(data_), layout(DType::of<T>(), std::move(extents)) {}
   template <class T>
-    requires(!std::is_void_v<T> && !std::is_const_v<T>)
-  MutableTensorView(T* data_, Extents extents, Strides strides)
+  requires(!std::is_void_v<T> && !std::is_const_v<T>)
+      MutableTensorView(T* data_, Extents extents, Strides strides)
       : data(data_), layout(DType::of<T>(), std::move(extents), std::move(strides)) {}
   template <class T>
-    requires(!std::is_const_v<T>)
-  explicit MutableTensorView(std::span<T> vector)
+  requires(!std::is_const_v<T>) explicit MutableTensorView(std::span<T> vector)
       : MutableTensorView(vector.data(), Extents{static_cast<std::int64_t>(vector.size())}) {}
   template <detail::HasRowsAndColumns Matrix>
   explicit MutableTensorView(Matrix& matrix)
@@ -135,12 +135,10 @@ struct TensorView {
   TensorView(const MutableTensorView& view)
       : data(view.data), layout(view.layout), device(view.device) {}
   template <class T>
-    requires(!std::is_void_v<T>)
-  TensorView(const T* data_, Extents extents)
+  requires(!std::is_void_v<T>) TensorView(const T* data_, Extents extents)
       : data(data_), layout(DType::of<T>(), std::move(extents)) {}
   template <class T>
-    requires(!std::is_void_v<T>)
-  TensorView(const T* data_, Extents extents, Strides strides)
+  requires(!std::is_void_v<T>) TensorView(const T* data_, Extents extents, Strides strides)
       : data(data_), layout(DType::of<T>(), std::move(extents), std::move(strides)) {}
   template <class T, std::size_t N>
   explicit TensorView(std::span<T, N> vector)

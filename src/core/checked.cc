@@ -13,9 +13,8 @@ std::int64_t checked_product(const char* function, std::span<const std::int64_t>
   for (const std::int64_t extent : extents) {
     const auto next = checked_multiply(product, extent);
     if (!next) {
-      throw Error(ErrorCode::kOverflow,
-                  text(function, ": more than 2^63 - 1 elements: extents ",
-                       to_string(Extents(extents))));
+      throw Error(ErrorCode::kOverflow, text(function, ": more than 2^63 - 1 elements: extents ",
+                                             to_string(Extents(extents))));
     }
     product = *next;
   }

@@ -50,8 +50,7 @@ Tensor Tensor::uninitialized(DType dtype, Extents extents) {
   }
   Tensor result;
   result.size_ = element_count(extents);
-  const auto bytes =
-      checked_multiply(result.size_, static_cast<std::int64_t>(dtype.size_bytes()));
+  const auto bytes = checked_multiply(result.size_, static_cast<std::int64_t>(dtype.size_bytes()));
   const auto padded = bytes ? checked_add(*bytes, kAlignment) : bytes;
   if (!padded) {
     throw Error(ErrorCode::kOverflow,
@@ -60,15 +59,14 @@ Tensor Tensor::uninitialized(DType dtype, Extents extents) {
   const std::size_t whole_lines = static_cast<std::size_t>(*padded) / kAlignment * kAlignment;
   result.memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole_lines)));
   if (result.memory_ == nullptr) {
-    throw Error(ErrorCode::kMemory, text("tensor: no memory for ", *bytes, " bytes: ", extents,
-                                         " of ", dtype.name()));
+    throw Error(ErrorCode::kMemory,
+                text("tensor: no memory for ", *bytes, " bytes: ", extents, " of ", dtype.name()));
   }
   result.layout_ = Layout(dtype, std::move(extents));
   return result;
 }
 
-Tensor::Tensor(DType dtype, Extents extents)
-    : Tensor(uninitialized(dtype, std::move(extents))) {
+Tensor::Tensor(DType dtype, Extents extents) : Tensor(uninitialized(dtype, std::move(extents))) {
   if (size_ > 0) std::memset(memory_.get(), 0, size_bytes());
 }
 
@@ -86,8 +84,8 @@ Tensor& Tensor::operator=(const Tensor& other) {
 
 void Tensor::check_type(DType asked) const {
   if (asked == dtype()) return;
-  throw Error(ErrorCode::kDType, text("tensor: its elements are ", dtype().name(), ", asked for ",
-                                      asked.name()));
+  throw Error(ErrorCode::kDType,
+              text("tensor: its elements are ", dtype().name(), ", asked for ", asked.name()));
 }
 
 void Tensor::fill_from(const void* elements, std::size_t count) {

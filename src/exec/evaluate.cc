@@ -71,7 +71,8 @@ Plan PlanFamily::plan(std::span<const Layout> operands) {
     plans.splice(plans.begin(), plans, at);
     return plans.front().second;
   }
-  Plan made = Plan::make(bind(impl_->declared, extents_of(layouts)), layouts, {}, {}, impl_->options);
+  Plan made =
+      Plan::make(bind(impl_->declared, extents_of(layouts)), layouts, {}, {}, impl_->options);
   plans.emplace_front(layouts, made);
   if (plans.size() > impl_->capacity) plans.pop_back();
   return made;

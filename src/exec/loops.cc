@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks around the register tile. Nothing here adds: the order of summation is the kernels', and K is
-// only ever cut at multiples of 128.
+// Blocks around the register tile. Nothing here adds: the order of summation is the kernels', and K
+// is only ever cut at multiples of 128.
 
 #include "src/exec/loops.h"
 
@@ -41,10 +41,14 @@ enum class Tensor4 : std::uint8_t { kLhs, kRhs, kOut, kBias };
 
 std::int64_t stride_in(const FoldedAxis& axis, Tensor4 tensor) {
   switch (tensor) {
-    case Tensor4::kLhs: return axis.lhs;
-    case Tensor4::kRhs: return axis.rhs;
-    case Tensor4::kOut: return axis.out;
-    case Tensor4::kBias: return axis.bias;
+    case Tensor4::kLhs:
+      return axis.lhs;
+    case Tensor4::kRhs:
+      return axis.rhs;
+    case Tensor4::kOut:
+      return axis.out;
+    case Tensor4::kBias:
+      return axis.bias;
   }
   return 0;
 }
@@ -126,8 +130,10 @@ class TileItem {
   std::byte* scratch(std::size_t offset) const { return scratch_ + offset; }
 
   void place(const Odometer& batch) {
-    lhs_item_ = lhs_ + (batch.lhs + base_of(folded_.m, Tensor4::kLhs, row0_)) * element(step_.lhs_dtype);
-    rhs_item_ = rhs_ + (batch.rhs + base_of(folded_.n, Tensor4::kRhs, column0_)) * element(step_.rhs_dtype);
+    lhs_item_ =
+        lhs_ + (batch.lhs + base_of(folded_.m, Tensor4::kLhs, row0_)) * element(step_.lhs_dtype);
+    rhs_item_ =
+        rhs_ + (batch.rhs + base_of(folded_.n, Tensor4::kRhs, column0_)) * element(step_.rhs_dtype);
     out_item_ = out_ + (batch.out + base_of(folded_.m, Tensor4::kOut, row0_) +
                         base_of(folded_.n, Tensor4::kOut, column0_)) *
                            element(step_.out_dtype);
@@ -140,7 +146,8 @@ class TileItem {
                           base_of(folded_.n, Tensor4::kBias, column0_)) *
                              element(step_.out_dtype);
     bias_rows_ = walk(folded_.m, Tensor4::kBias, row0_, rows_, scratch(layout_.bias_rows));
-    bias_columns_ = walk(folded_.n, Tensor4::kBias, column0_, columns_, scratch(layout_.bias_columns));
+    bias_columns_ =
+        walk(folded_.n, Tensor4::kBias, column0_, columns_, scratch(layout_.bias_columns));
   }
 
   static std::int64_t element(DType dtype) { return static_cast<std::int64_t>(dtype.size_bytes()); }
@@ -330,7 +337,8 @@ class TileItem {
   const std::byte* rhs_item_ = nullptr;
   std::byte* out_item_ = nullptr;
   const std::byte* bias_item_ = nullptr;
-  AxisWalk lhs_rows_, out_rows_, bias_rows_, rhs_columns_, out_columns_, bias_columns_, lhs_k_, rhs_k_;
+  AxisWalk lhs_rows_, out_rows_, bias_rows_, rhs_columns_, out_columns_, bias_columns_, lhs_k_,
+      rhs_k_;
 };
 
 // A dots step: M = N = 1, lanes run over the batch. a is lhs, b is rhs, both packed as vectors.
@@ -454,11 +462,14 @@ std::byte* address_of(const Place& place, DType dtype, const TaskContext& task) 
     case Place::Where::kOperand:
       // Operands are only read; one pointer type serves both.
       return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index].data));
-    case Place::Where::kWorkspace: return task.temporaries + place.offset_bytes;
-    case Place::Where::kOut: return task.out;
+    case Place::Where::kWorkspace:
+      return task.temporaries + place.offset_bytes;
+    case Place::Where::kOut:
+      return task.out;
     case Place::Where::kOnes:
       return dtype.visit([](auto record) { return ones<typename decltype(record)::Element>(); });
-    case Place::Where::kNone: return nullptr;
+    case Place::Where::kNone:
+      return nullptr;
   }
   return nullptr;
 }
@@ -470,8 +481,7 @@ void run_items(const ContractStep& step, const TaskContext& task, std::int64_t f
     const DotsScratch layout = dots_scratch(step);
     DotsItems dots(step, layout, task);
     for (std::int64_t item = first; item < last; ++item) {
-      dots.run(item * kDotsPerItem,
-               std::min(step.folded.batch_count, (item + 1) * kDotsPerItem));
+      dots.run(item * kDotsPerItem, std::min(step.folded.batch_count, (item + 1) * kDotsPerItem));
       if (finish_item(*task.control)) return;
     }
     return;

@@ -2,6 +2,8 @@
 #pragma once
 // The loops around the kernels: one task's share of one step.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,7 +47,8 @@ inline bool finish_item(const RunControl& control) {
 /// Steps through the index space of axes and keeps the offsets of all four tensors.
 class Odometer {
  public:
-  Odometer(const FoldedAxes& axes, std::int64_t start) : axes_(axes), index_(axes.size(), 0) {
+  Odometer(const FoldedAxes& axes, std::int64_t start) : axes_(axes) {
+    std::fill_n(index_.begin(), axes.size(), 0);
     for (std::size_t i = axes.size(); i-- > 0 && start > 0;) {
       index_[i] = start % axes[i].extent;
       start /= axes[i].extent;
@@ -75,7 +78,7 @@ class Odometer {
 
  private:
   const FoldedAxes& axes_;
-  AxisList index_;
+  std::array<std::int64_t, Limits::kRank> index_;  // no operand or result has more axes
 };
 
 }  // namespace batchdot

@@ -115,28 +115,23 @@ void run_items(const RowwiseStep& step, const TaskContext& task, std::int64_t fi
   }
 }
 
-// An item is one position of the first axis, or all of a copy that has but one.
+// An item is one position of the outer axis.
 void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last) {
   const std::byte* in = address_of(step.in, step.in_dtype, task);
   std::byte* out = address_of(step.out, step.out_dtype, task);
-  const bool has_outer = step.axes.size() > 1;
-  const FoldedAxis outer = has_outer ? step.axes.front() : FoldedAxis{};
-  const FoldedAxis inner = step.axes.empty() ? FoldedAxis{} : step.axes.back();
-  const FoldedAxes middle(step.axes.begin() + (has_outer ? 1 : 0),
-                          step.axes.end() - (step.axes.empty() ? 0 : 1));
-  const std::int64_t runs = count_of(middle);
+  const std::int64_t runs = count_of(step.middle);
   step.in_dtype.visit([&](auto in_record) {
     step.out_dtype.visit([&](auto out_record) {
       using From = typename decltype(in_record)::Element;
       using To = typename decltype(out_record)::Element;
       const kernel::FloatModeGuard mode(kernel::FloatMode::kDefault);
       for (std::int64_t item = first; item < last; ++item) {
-        const From* from = reinterpret_cast<const From*>(in) + item * outer.lhs;
-        To* to = reinterpret_cast<To*>(out) + item * outer.out;
-        Odometer at(middle, 0);
+        const From* from = reinterpret_cast<const From*>(in) + item * step.outer.lhs;
+        To* to = reinterpret_cast<To*>(out) + item * step.outer.out;
+        Odometer at(step.middle, 0);
         for (std::int64_t run = 0; run < runs; ++run, at.next()) {
-          copy_run(from + at.lhs, inner.lhs, to + at.out, inner.out, inner.extent);
+          copy_run(from + at.lhs, step.inner.lhs, to + at.out, step.inner.out, step.inner.extent);
         }
         if (finish_item(*task.control)) return;
       }

@@ -58,22 +58,23 @@ void check_view(const Layout& planned, const Layout& given, const void* data, De
                 place);
   }
   if (!(given.dtype == planned.dtype)) {
-    throw Error(ErrorCode::kFeed, text("run: ", who, " is ", given.dtype.name(), ", planned for ",
-                                       planned.dtype.name()),
-                place);
+    throw Error(
+        ErrorCode::kFeed,
+        text("run: ", who, " is ", given.dtype.name(), ", planned for ", planned.dtype.name()),
+        place);
   }
   if (!(given.extents == planned.extents) || !(given.strides == planned.strides)) {
     throw Error(ErrorCode::kFeed,
-                text("run: ", who, " has extents ", given.extents, " and strides ",
-                     given.strides, ", planned for ", planned.extents, " and ", planned.strides),
+                text("run: ", who, " has extents ", given.extents, " and strides ", given.strides,
+                     ", planned for ", planned.extents, " and ", planned.strides),
                 place);
   }
   if (is_empty(given)) return;
   if (data == nullptr) {
     throw Error(ErrorCode::kFeed, text("run: ", who, " has no memory"), place);
   }
-  const std::size_t part = given.dtype.visit(
-      [](auto record) { return alignof(typename decltype(record)::Element); });
+  const std::size_t part =
+      given.dtype.visit([](auto record) { return alignof(typename decltype(record)::Element); });
   if (reinterpret_cast<std::uintptr_t>(data) % part != 0) {
     throw Error(ErrorCode::kFeed,
                 text("run: ", who, " is not aligned to its element: ", part, " bytes"), place);

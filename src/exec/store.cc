@@ -33,8 +33,8 @@ T plus(T a, T b) {
   }
 }
 
-// t = alpha * sum; t = t + (beta * old); t = t + bias. A factor of exactly 1 is skipped, with beta = 0
-// the old value is not read.
+// t = alpha * sum; t = t + (beta * old); t = t + bias. A factor of exactly 1 is skipped, with beta
+// = 0 the old value is not read.
 template <class Real, class Out>
 void store_row(const StoreCall& call, std::int64_t row) {
   constexpr bool kComplex = kernel::kIsComplex<Out>;
@@ -70,9 +70,8 @@ void store_row(const StoreCall& call, std::int64_t row) {
         continue;
       }
       const Out old = call.beta != 0 ? to : Out{};
-      const Out b = bias == nullptr
-                        ? Out{}
-                        : bias[offset(call.bias_columns, call.bias_column, column)];
+      const Out b =
+          bias == nullptr ? Out{} : bias[offset(call.bias_columns, call.bias_column, column)];
       to = Out(finish(re, old.real(), b.real()), finish(im, old.imag(), b.imag()));
     } else {
       if (is_plain) {
@@ -80,10 +79,10 @@ void store_row(const StoreCall& call, std::int64_t row) {
         continue;
       }
       const Real old = call.beta != 0 ? kernel::convert<Real>(to) : Real{};
-      const Real b = bias == nullptr
-                         ? Real{}
-                         : kernel::convert<Real>(
-                               bias[offset(call.bias_columns, call.bias_column, column)]);
+      const Real b =
+          bias == nullptr
+              ? Real{}
+              : kernel::convert<Real>(bias[offset(call.bias_columns, call.bias_column, column)]);
       to = kernel::convert<Out>(finish(sums[column], old, b));
     }
   }
@@ -103,11 +102,16 @@ void store(Arithmetic arithmetic, DType out_dtype, const StoreCall& call) {
       if (out_dtype == DType(F16{})) return store_rows<float, Half>(call);
       if (out_dtype == DType(BF16{})) return store_rows<float, BFloat16>(call);
       return store_rows<float, float>(call);
-    case Arithmetic::kF64: return store_rows<double, double>(call);
-    case Arithmetic::kC64: return store_rows<float, std::complex<float>>(call);
-    case Arithmetic::kC128: return store_rows<double, std::complex<double>>(call);
-    case Arithmetic::kI32: return store_rows<std::int32_t, std::int32_t>(call);
-    case Arithmetic::kI64: return store_rows<std::int64_t, std::int64_t>(call);
+    case Arithmetic::kF64:
+      return store_rows<double, double>(call);
+    case Arithmetic::kC64:
+      return store_rows<float, std::complex<float>>(call);
+    case Arithmetic::kC128:
+      return store_rows<double, std::complex<double>>(call);
+    case Arithmetic::kI32:
+      return store_rows<std::int32_t, std::int32_t>(call);
+    case Arithmetic::kI64:
+      return store_rows<std::int64_t, std::int64_t>(call);
   }
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// exp, with fixed coefficients: the same bits on every target. Scalar form; rowwise-inl.h has the same
-// steps on vectors.
+// exp, with fixed coefficients: the same bits on every target. Scalar form; rowwise-inl.h has the
+// same steps on vectors.
 //
 //     n = round(x log2 e)      r = x - n ln 2 (in two parts)      exp(x) = 2^n p(r), |r| <= 0.3466
 //
-// p is Taylor's polynomial: its remainder is below 2^-27 (degree 7) and 2^-57 (degree 13), relative.
-// 2^n is multiplied in as two factors, so that a subnormal result is rounded once, at the end.
+// p is Taylor's polynomial: its remainder is below 2^-27 (degree 7) and 2^-57 (degree 13),
+// relative. 2^n is multiplied in as two factors, so that a subnormal result is rounded once, at the
+// end.
 
 #include <array>
 #include <bit>
@@ -27,9 +28,8 @@ struct ExpConstants<float> {
   static constexpr float kLn2High = 0x1.62e400p-1f, kLn2Low = 0x1.7f7d1cp-20f;
   static constexpr int kFractionBits = 23, kBias = 127;
   // 1/2!, 1/3!, ... 1/7!, rounded to nearest
-  static constexpr std::array<float, 6> kCoefficients = {0x1p-1f,         0x1.555556p-3f,
-                                                         0x1.555556p-5f,  0x1.111112p-7f,
-                                                         0x1.6c16c2p-10f, 0x1.a01a02p-13f};
+  static constexpr std::array<float, 6> kCoefficients = {
+      0x1p-1f, 0x1.555556p-3f, 0x1.555556p-5f, 0x1.111112p-7f, 0x1.6c16c2p-10f, 0x1.a01a02p-13f};
 };
 
 template <>
@@ -41,19 +41,18 @@ struct ExpConstants<double> {
   static constexpr double kLn2High = 0x1.62e42fee00000p-1, kLn2Low = 0x1.a39ef35793c76p-33;
   static constexpr int kFractionBits = 52, kBias = 1023;
   // 1/2!, 1/3!, ... 1/13!, rounded to nearest
-  static constexpr std::array<double, 12> kCoefficients = {
-      0x1p-1,
-      0x1.5555555555555p-3,
-      0x1.5555555555555p-5,
-      0x1.1111111111111p-7,
-      0x1.6c16c16c16c17p-10,
-      0x1.a01a01a01a01ap-13,
-      0x1.a01a01a01a01ap-16,
-      0x1.71de3a556c734p-19,
-      0x1.27e4fb7789f5cp-22,
-      0x1.ae64567f544e4p-26,
-      0x1.1eed8eff8d898p-29,
-      0x1.6124613a86d09p-33};
+  static constexpr std::array<double, 12> kCoefficients = {0x1p-1,
+                                                           0x1.5555555555555p-3,
+                                                           0x1.5555555555555p-5,
+                                                           0x1.1111111111111p-7,
+                                                           0x1.6c16c16c16c17p-10,
+                                                           0x1.a01a01a01a01ap-13,
+                                                           0x1.a01a01a01a01ap-16,
+                                                           0x1.71de3a556c734p-19,
+                                                           0x1.27e4fb7789f5cp-22,
+                                                           0x1.ae64567f544e4p-26,
+                                                           0x1.1eed8eff8d898p-29,
+                                                           0x1.6124613a86d09p-33};
 };
 
 /// e^x: at most 1 ulp from the truth where normal; exp(+-0) = 1, exp(-inf) = +0, NaN stays NaN.
@@ -72,7 +71,8 @@ inline T exp_scalar(T x) {
     q = std::fma(q, r, C::kCoefficients[i]);
   }
   const T p = std::fma(std::fma(q, r, T{1}), r, T{1});
-  const Bits whole = static_cast<Bits>(std::bit_cast<Bits>(shifted) - std::bit_cast<Bits>(C::kMagic));
+  const Bits whole =
+      static_cast<Bits>(std::bit_cast<Bits>(shifted) - std::bit_cast<Bits>(C::kMagic));
   const Bits half = whole >> 1;
   const T two_half = std::bit_cast<T>(static_cast<Bits>((half + C::kBias) << C::kFractionBits));
   const T two_rest =

@@ -35,7 +35,8 @@ template <int MR, int NV, class Maker>
 void fill_tiles(TileFunction (&tile)[kMaxMR][kMaxNV], Maker maker) {
   [&]<int... I>(std::integer_sequence<int, I...>) {
     ((tile[I / NV][I % NV] = maker.template operator()<I / NV + 1, I % NV + 1>()), ...);
-  }(std::make_integer_sequence<int, MR * NV>{});
+  }
+  (std::make_integer_sequence<int, MR * NV>{});
 }
 
 // Every dtype whose element may fill panels of Packed by pack_real.
@@ -169,8 +170,8 @@ std::span<const Kernels* const> kernels_that_run_here() {
 #if HWY_TARGETS & HWY_NEON
     if (supported & HWY_NEON) tables.push_back(N_NEON::make_kernels<false>());
 #endif
-    // The baseline target cannot be switched off; on x86 it has no fused multiply-add and is used for the
-    // plain loops alone.
+    // The baseline target cannot be switched off; on x86 it has no fused multiply-add and is used
+    // for the plain loops alone.
     tables.push_back(HWY_STATIC_DISPATCH(make_kernels<true>)());
     return tables;
   }();

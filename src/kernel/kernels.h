@@ -25,17 +25,17 @@ namespace batchdot::kernel {
 enum class Arithmetic : std::uint8_t { kF32, kF64, kC64, kC128, kI32, kI64, kBF16 };
 inline constexpr int kArithmetics = 7;
 
-/// k runs in blocks of this many; one accumulator chain each, the block sums added in order. Part of
-/// the result's bits (docs/numerics.md), not a tuning size.
+/// k runs in blocks of this many; one accumulator chain each, the block sums added in order. Part
+/// of the result's bits (docs/numerics.md), not a tuning size.
 inline constexpr std::int64_t kBlock = 128;
 
 /// One call of a register tile.
 ///
 ///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
 ///
-/// a: rows, any strides. b: a panel of K rows of NV vectors, b_k apart. Complex: a is (re, im) pairs
-/// and its strides count reals; a row of b is all re, then all im; sum has its im plane `sum_plane`
-/// reals behind the re plane.
+/// a: rows, any strides. b: a panel of K rows of NV vectors, b_k apart. Complex: a is (re, im)
+/// pairs and its strides count reals; a row of b is all re, then all im; sum has its im plane
+/// `sum_plane` reals behind the re plane.
 struct TileCall {
   std::int64_t K;
   const void* a;
@@ -58,8 +58,8 @@ using TileFunction = void (*)(const TileCall& call);
 ///       r1 . . .        -->             k=2 [ ...           ]
 ///       r2 . . .
 ///
-/// All that is known of layouts ends here: an axis is one stride, or a list of offsets where it does
-/// not fold into one. Strides and offsets count source elements.
+/// All that is known of layouts ends here: an axis is one stride, or a list of offsets where it
+/// does not fold into one. Strides and offsets count source elements.
 struct PackCall {
   const void* source;
   std::int64_t row_stride, k_stride;
@@ -73,13 +73,14 @@ struct PackCall {
 };
 using PackFunction = void (*)(const PackCall& call);
 
-/// `count` dot products of K elements: lanes run over the items. a and b are panels of `width` items.
+/// `count` dot products of K elements: lanes run over the items. a and b are panels of `width`
+/// items.
 struct DotsCall {
   std::int64_t K;
   const void* a;
   const void* b;
   int width;
-  void* sum;               ///< width elements; complex: all re, then all im
+  void* sum;  ///< width elements; complex: all re, then all im
   bool first;
 };
 using DotsFunction = void (*)(const DotsCall& call);
@@ -92,7 +93,7 @@ struct ArithmeticKernels {
   int MR, NV;  ///< the largest register tile: rows of a, vectors of b
   int lanes;   ///< panel elements in a vector
   int dots_width;
-  std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  std::size_t panel_bytes;                    ///< of one element in a panel; complex: re and im
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;

@@ -88,13 +88,14 @@ HWY_INLINE void multiply_step(D d, const T* const (&a_rows)[MR], std::int64_t a_
 ///
 ///     a: MR rows, any strides           b: K rows of NV vectors, b_k elements apart
 ///
-/// One fused multiply-add for each k, in the order of k, into one accumulator for each element; a block
-/// ends after 128 and is added to the running sum. Nothing but K decides the order, so the bits do not
-/// depend on MR, NV, M, N, the batch or the threads.
+/// One fused multiply-add for each k, in the order of k, into one accumulator for each element; a
+/// block ends after 128 and is added to the running sum. Nothing but K decides the order, so the
+/// bits do not depend on MR, NV, M, N, the batch or the threads.
 ///
-/// Registers: MR * NV accumulators + NV of B + 1 of A. 6 x 2 takes 15 of the 16 that AVX2 has; 8 x 3
-/// takes 28 of 32 with AVX-512. k is unrolled by four: without it GCC 12 loses up to 40 % for small K.
-/// Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+/// Registers: MR * NV accumulators + NV of B + 1 of A. 6 x 2 takes 15 of the 16 that AVX2 has; 8 x
+/// 3 takes 28 of 32 with AVX-512. k is unrolled by four: without it GCC 12 loses up to 40 % for
+/// small K. Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
+/// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
   const hn::ScalableTag<T> d;
@@ -208,7 +209,8 @@ void dots_real(const DotsCall& call) {
     for (auto& vector : acc) vector = hn::Zero(d);
     for (std::int64_t k = 0; k < steps; ++k, a += call.width, b += call.width) {
       for (int v = 0; v < kDotsVectors; ++v) {
-        acc[v] = multiply_add_lanes(hn::LoadU(d, a + v * lanes), hn::LoadU(d, b + v * lanes), acc[v]);
+        acc[v] =
+            multiply_add_lanes(hn::LoadU(d, a + v * lanes), hn::LoadU(d, b + v * lanes), acc[v]);
       }
     }
     for (int v = 0; v < kDotsVectors; ++v) {

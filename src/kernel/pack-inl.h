@@ -127,9 +127,9 @@ void pack_real(const PackCall& call) {
   pack_one_by_one<Source, Packed>(call, 0, 0);
 }
 
-/// PackCall for bf16: widened, and the elements of each pair of k exchanged, so that the plain order of
-/// the tile takes the odd one first. A missing last element counts as zero: the panel has K rounded up
-/// to even rows.
+/// PackCall for bf16: widened, and the elements of each pair of k exchanged, so that the plain
+/// order of the tile takes the odd one first. A missing last element counts as zero: the panel has
+/// K rounded up to even rows.
 inline void pack_bf16_pairs(const PackCall& call) {
   const BFloat16* source = static_cast<const BFloat16*>(call.source);
   float* panel = static_cast<float*>(call.panel);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The kernels of the target `scalar`: the order of docs/numerics.md as plain loops. Every other target
-// must give the same bits.
+// The kernels of the target `scalar`: the order of docs/numerics.md as plain loops. Every other
+// target must give the same bits.
 
 #include <algorithm>
 #include <cmath>

@@ -43,8 +43,8 @@ HWY_INLINE V exp_lanes(D d, V x) {
   const V one = hn::Set(d, T{1});
   const V p = hn::MulAdd(hn::MulAdd(q, r, one), r, one);
   const auto whole = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, magic));
-  // An arithmetic shift by one, which 64-bit lanes lack before AVX-512: |whole| < 2^11, so an offset
-  // makes it a logical one.
+  // An arithmetic shift by one, which 64-bit lanes lack before AVX-512: |whole| < 2^11, so an
+  // offset makes it a logical one.
   const auto offset = hn::Set(di, 4096);
   const auto half = hn::Sub(hn::ShiftRight<1>(hn::Add(whole, offset)), hn::Set(di, 2048));
   const auto bias = hn::Set(di, C::kBias);

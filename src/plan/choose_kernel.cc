@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the problem.
+// Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the
+// problem.
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,9 +14,9 @@ namespace {
 
 using kernel::Arithmetic;
 
-constexpr std::int64_t kKC = 256;          // two blocks of 128: a panel of 48 columns fills L1 and streams
-constexpr std::int64_t kMC = 144;          // rows of a packed block of lhs: 147 kB of f32, in L2
-constexpr std::int64_t kNC = 1024;         // columns of a packed block of rhs: 1 MB of f32
+constexpr std::int64_t kKC = 256;   // two blocks of 128: a panel of 48 columns fills L1 and streams
+constexpr std::int64_t kMC = 144;   // rows of a packed block of lhs: 147 kB of f32, in L2
+constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 1 MB of f32
 constexpr std::int64_t kScatterRows = 128;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 
@@ -29,13 +30,20 @@ bool is_complex(Arithmetic arithmetic) {
 // The dtype whose elements lie in memory as a panel's do.
 DType panel_dtype(Arithmetic arithmetic) {
   switch (arithmetic) {
-    case Arithmetic::kF32: return F32{};
-    case Arithmetic::kF64: return F64{};
-    case Arithmetic::kC64: return C64{};
-    case Arithmetic::kC128: return C128{};
-    case Arithmetic::kI32: return I32{};
-    case Arithmetic::kI64: return I64{};
-    case Arithmetic::kBF16: return F32{};
+    case Arithmetic::kF32:
+      return F32{};
+    case Arithmetic::kF64:
+      return F64{};
+    case Arithmetic::kC64:
+      return C64{};
+    case Arithmetic::kC128:
+      return C128{};
+    case Arithmetic::kI32:
+      return I32{};
+    case Arithmetic::kI64:
+      return I64{};
+    case Arithmetic::kBF16:
+      return F32{};
   }
   return F32{};
 }
@@ -67,7 +75,8 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   return {};
 }
 
-// The result may hold running sums: same type, unit stride along N, nothing to be done at the store.
+// The result may hold running sums: same type, unit stride along N, nothing to be done at the
+// store.
 bool may_be_direct(const ContractStep& step) {
   const Folded& f = step.folded;
   return step.scale.is_plain() && !is_complex(step.arithmetic) &&
@@ -75,8 +84,8 @@ bool may_be_direct(const ContractStep& step) {
          is_one_stride(f.m) && is_one_stride(f.n) && (f.n.empty() || f.n[0].out == 1);
 }
 
-// The multiply-adds of one work item, at most: 2 ms of a core that is good at it. Between items a run
-// counts its progress and sees that it is to stop.
+// The multiply-adds of one work item, at most: 2 ms of a core that is good at it. Between items a
+// run counts its progress and sees that it is to stop.
 constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
@@ -91,7 +100,8 @@ void split_work(ContractStep& step, int tasks) {
   }
   std::int64_t wanted = 1;
   if (f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
-    wanted = tasks / std::gcd(static_cast<std::int64_t>(tasks), std::max<std::int64_t>(1, f.batch_count));
+    wanted = tasks /
+             std::gcd(static_cast<std::int64_t>(tasks), std::max<std::int64_t>(1, f.batch_count));
   }
   const auto is_too_long = [&] {
     return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(f.K) >
@@ -157,7 +167,8 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
   // Without packing one panel is still needed, for the columns behind the last whole one.
   s.panels_rhs = take(at, elements(step.packs_rhs ? padded_NC : b.NR, KC) * element);
-  s.sums = take(at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
+  s.sums = take(
+      at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));
   s.bias_rows = take(at, table_bytes(f.m, b.row_block));
@@ -173,9 +184,9 @@ TileScratch tile_scratch(const ContractStep& step) {
 DotsScratch dots_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto width = static_cast<std::size_t>(step.kernels->dots_width);
-  const std::size_t panel =
-      width * static_cast<std::size_t>(step.blocking.KC + step.blocking.KC % 2) *
-      step.kernels->panel_bytes;
+  const std::size_t panel = width *
+                            static_cast<std::size_t>(step.blocking.KC + step.blocking.KC % 2) *
+                            step.kernels->panel_bytes;
   DotsScratch s;
   std::size_t at = 0;
   s.panels_lhs = take(at, panel);
@@ -214,7 +225,8 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused)
   refuse("dots", f.batch_count > 1 ? "M * N > 1" : "one item alone");
   step.form = ContractStep::Form::kTiles;
   step.is_direct = may_be_direct(step);
-  if (!step.is_direct) refuse("sums kept in the result", "it is narrow, complex, scattered or scaled");
+  if (!step.is_direct)
+    refuse("sums kept in the result", "it is narrow, complex, scattered or scaled");
   const std::string_view lhs_packed = why_lhs_is_packed(step);
   const std::string_view rhs_packed = why_rhs_is_packed(step);
   step.packs_lhs = !lhs_packed.empty();

@@ -18,7 +18,8 @@ bool holds(const Labels& labels, Label label) {
 
 bool is_complex(DType dtype) { return dtype == DType(C64{}) || dtype == DType(C128{}); }
 
-// The same memory as real numbers: every stride twice as long, and a new fastest axis over re and im.
+// The same memory as real numbers: every stride twice as long, and a new fastest axis over re and
+// im.
 Value as_reals(Value value, Label parts) {
   for (LabelStride& entry : value.strides) entry.stride *= 2;
   value.strides.push_back({parts, 1});
@@ -31,14 +32,26 @@ constexpr double kWorkPerTask = 1 << 18;
 
 double work_of(const ContractStep& step) {
   const Folded& f = step.folded;
-  return static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
-         static_cast<double>(f.N) * static_cast<double>(std::max<std::int64_t>(1, f.K));
+  return static_cast<double>(f.batch_count) * static_cast<double>(f.M) * static_cast<double>(f.N) *
+         static_cast<double>(std::max<std::int64_t>(1, f.K));
 }
 // exp and divisions count as twenty multiply-adds, a moved element as four.
 double work_of(const RowwiseStep& step) {
   return 20.0 * static_cast<double>(step.items) * static_cast<double>(step.axis.extent);
 }
-double work_of(const CopyStep& step) { return 4.0 * static_cast<double>(count_of(step.axes)); }
+double work_of(const CopyStep& step) {
+  return 4.0 * static_cast<double>(step.items) * static_cast<double>(count_of(step.middle)) *
+         static_cast<double>(step.inner.extent);
+}
+
+// The axes of a step with one operand: they are M, or N after a swap.
+FoldedAxes axes_of_one(const Folded& folded) {
+  FoldedAxes axes = folded.m.empty() ? folded.n : folded.m;
+  if (folded.swapped) {
+    for (FoldedAxis& axis : axes) std::swap(axis.lhs, axis.rhs);
+  }
+  return axes;
+}
 
 }  // namespace
 
@@ -74,13 +87,15 @@ Value Builder::temporary(DType dtype, const Labels& labels) {
   const auto bytes = checked_multiply(count, static_cast<std::int64_t>(dtype.size_bytes()));
   const auto end =
       bytes ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes) + 64, *bytes) : bytes;
-  if (!end) throw Error(ErrorCode::kOverflow, text("plan: an intermediate of more than 2^63 - 1 bytes"));
+  if (!end)
+    throw Error(ErrorCode::kOverflow, text("plan: an intermediate of more than 2^63 - 1 bytes"));
   value.place = {Place::Where::kWorkspace, 0, impl_->temporary_bytes};
   impl_->temporary_bytes += align_up(static_cast<std::size_t>(*bytes));
   return value;
 }
 
-// A label summed away in one operand alone is summed before the product, into the accumulator's type.
+// A label summed away in one operand alone is summed before the product, into the accumulator's
+// type.
 Value Builder::widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept) {
   if (summed.empty()) return operand;
   const auto arithmetic = arithmetic_of(operand.dtype, operand.dtype);
@@ -116,8 +131,8 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   BATCHDOT_ASSERT(arithmetic);
   step.arithmetic = *arithmetic;
   step.kernels = &kernels_.arithmetic[static_cast<std::size_t>(step.arithmetic)];
-  step.folded = fold({a.strides, b.strides, out.strides, bias}, extents_, contracting,
-                     step.kernels->lanes);
+  step.folded =
+      fold({a.strides, b.strides, out.strides, bias}, extents_, contracting, step.kernels->lanes);
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
   step.lhs = first.place;
@@ -188,14 +203,16 @@ void Builder::copy(const Value& in, const Value& out) {
   step.in_dtype = in.dtype;
   step.out_dtype = out.dtype;
   const Folded folded = fold({in.strides, {}, out.strides, {}}, extents_, {}, 1);
-  // One operand: every axis is M, or N after a swap.
-  step.axes = folded.m.empty() ? folded.n : folded.m;
-  if (folded.swapped) {
-    for (FoldedAxis& axis : step.axes) std::swap(axis.lhs, axis.rhs);
+  step.middle = axes_of_one(folded);
+  if (!step.middle.empty()) {
+    step.inner = step.middle.back();
+    step.middle.pop_back();
   }
-  step.items = folded.M * folded.N == 0 ? 0
-               : step.axes.size() > 1   ? step.axes.front().extent
-                                        : 1;
+  if (!step.middle.empty()) {
+    step.outer = step.middle.front();
+    step.middle.erase(step.middle.begin());
+  }
+  step.items = folded.M * folded.N == 0 ? 0 : step.outer.extent;
   PlanFacts& facts = impl_->facts;
   facts.kernel = "copy";
   facts.M = folded.M * folded.N;
@@ -222,10 +239,7 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   split(rows.out, along.out);
   step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride, 0};
   const Folded folded = fold(rows, extents_, {}, 1);
-  step.rows = folded.m.empty() ? folded.n : folded.m;
-  if (folded.swapped) {
-    for (FoldedAxis& row : step.rows) std::swap(row.lhs, row.rhs);
-  }
+  step.rows = axes_of_one(folded);
   step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;
   // A row is widened into scratch, twice its accumulator's size to be on the safe side of complex.
   step.task_bytes = align_up(static_cast<std::size_t>(step.axis.extent) * 2 * sizeof(double));
@@ -240,7 +254,8 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
 
 std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, Layout out,
                                                   std::vector<std::pair<int, int>> path) {
-  double tasks = 1;  // as many as the largest step can feed; a caller's own number is not argued with
+  double tasks =
+      1;  // as many as the largest step can feed; a caller's own number is not argued with
   for (const Step& step : impl_->steps) {
     const auto fed = [&](const auto& s) {
       const auto items = static_cast<double>(s.items);

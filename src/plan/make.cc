@@ -52,8 +52,8 @@ void check_layout(const Layout& layout, std::string_view who) {
   }
 }
 
-// Two elements at one address: refused for a result. Axes sorted by stride must each step over all of
-// the finer ones together.
+// Two elements at one address: refused for a result. Axes sorted by stride must each step over all
+// of the finer ones together.
 void check_no_self_overlap(const Layout& out) {
   std::vector<std::pair<std::int64_t, std::int64_t>> axes;  // |stride|, extent
   for (std::size_t axis = 0; axis < out.extents.size(); ++axis) {
@@ -64,9 +64,8 @@ void check_no_self_overlap(const Layout& out) {
   std::int64_t reach = 1;
   for (const auto& [stride, extent] : axes) {
     if (stride < reach) {
-      throw Error(ErrorCode::kOverlap,
-                  text("plan: out overlaps itself: extents ", out.extents, ", strides ",
-                       out.strides, " (in elements)"));
+      throw Error(ErrorCode::kOverlap, text("plan: out overlaps itself: extents ", out.extents,
+                                            ", strides ", out.strides, " (in elements)"));
     }
     reach += stride * (extent - 1);
   }
@@ -133,7 +132,8 @@ DType choose_dtype(std::span<const Layout> operands, const PlanOptions& options,
   return operands[0].dtype;
 }
 
-// An operand in the dtype that is computed in. Narrow floating types go into f32 products as they are.
+// An operand in the dtype that is computed in. Narrow floating types go into f32 products as they
+// are.
 Value in_dtype(Builder& builder, Value value, DType dtype) {
   if (value.dtype == dtype) return value;
   const bool is_narrow = value.dtype == DType(F16{}) || value.dtype == DType(BF16{});
@@ -165,8 +165,7 @@ StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DTyp
   StoreScale scale;
   scale.alpha = epilogue.alpha;
   scale.beta = epilogue.beta;
-  const bool is_integer =
-      result == DType(I32{}) || result == DType(I64{}) || result == DType(I8{});
+  const bool is_integer = result == DType(I32{}) || result == DType(I64{}) || result == DType(I8{});
   const auto is_whole = [](double x) { return std::nearbyint(x) == x && std::fabs(x) <= 0x1p53; };
   if (is_integer && !(is_whole(scale.alpha) && is_whole(scale.beta))) {
     throw Error(ErrorCode::kDType,
@@ -180,8 +179,8 @@ StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DTyp
                                         ", the result is ", result.name()));
   }
   if (bias.labels.size() != bias.layout.extents.size()) {
-    throw Error(ErrorCode::kFeed, text("plan: bias has ", bias.layout.extents.size(),
-                                       " axes and ", bias.labels.size(), " labels"));
+    throw Error(ErrorCode::kFeed, text("plan: bias has ", bias.layout.extents.size(), " axes and ",
+                                       bias.labels.size(), " labels"));
   }
   for (std::size_t axis = 0; axis < bias.labels.size(); ++axis) {
     const Label label = bias.labels[axis];
@@ -192,9 +191,9 @@ StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DTyp
                        twice ? ", which stands twice" : ", which is no label of the output"));
     }
     if (c.extents[label] != Dim(bias.layout.extents[axis])) {
-      throw Error(ErrorCode::kFeed, text("plan: bias axis ", axis, " has ",
-                                         bias.layout.extents[axis], ", the result ",
-                                         c.extents[label]));
+      throw Error(ErrorCode::kFeed,
+                  text("plan: bias axis ", axis, " has ", bias.layout.extents[axis],
+                       ", the result ", c.extents[label]));
     }
     bias_strides.push_back({label, bias.layout.strides[axis]});
   }
@@ -247,14 +246,13 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
       throw Error(ErrorCode::kFeed, "plan: the contraction has unknown extents: bind() it first");
     }
   }
-  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() &&
-                       epilogue.alpha == 1 && epilogue.beta == 0 && !epilogue.bias;
+  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() && epilogue.alpha == 1 &&
+                       epilogue.beta == 0 && !epilogue.bias;
   const DType dtype = choose_dtype(operands, options, !is_copy);
   const DType result = is_copy ? dtype : dtype.result();
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = is_copy ? dtype : accumulator_of(*arithmetic);
-  const Layout target =
-      checked_out(std::move(out), result, accumulator, result_shape(c).extents());
+  const Layout target = checked_out(std::move(out), result, accumulator, result_shape(c).extents());
   LabelStrides bias;
   const StoreScale scale =
       checked_epilogue(epilogue, c, result, bias, static_cast<int>(operands.size()));
@@ -352,11 +350,10 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = accumulator_of(*arithmetic);
   if (!(accumulator == DType(F32{})) && !(accumulator == DType(F64{}))) {
-    throw Error(ErrorCode::kDType, text("dot_layer: normalize takes real floating types, not ",
-                                        dtype.name()));
+    throw Error(ErrorCode::kDType,
+                text("dot_layer: normalize takes real floating types, not ", dtype.name()));
   }
-  const Layout target =
-      checked_out(std::move(out), dtype, accumulator, result_shape(c).extents());
+  const Layout target = checked_out(std::move(out), dtype, accumulator, result_shape(c).extents());
   // An axis of 1 that is stretched is normalised as it is, and stretched afterwards.
   std::vector<Dim> extents = c.extents;
   extents.emplace_back(1);
@@ -371,8 +368,7 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
       stretched.push_back(std::exchange(labels[axis], unstretched));
     }
     const int operand = static_cast<int>(i);
-    const Value in =
-        in_dtype(builder, operand_value(operand, operands[i], labels, extents), dtype);
+    const Value in = in_dtype(builder, operand_value(operand, operands[i], labels, extents), dtype);
     normalized[i] = builder.temporary(accumulator, labels_of(in));
     RowwiseStep step;
     step.kind = RowwiseStep::Kind::kNormalize;
@@ -383,8 +379,7 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
     for (const Label label : stretched) normalized[i].strides.push_back({label, 0});
   }
   builder.contract(normalized[0], normalized[1], out_value(target, c.output), c.contracting_order);
-  return PlanAccess::make(
-      builder.finish({operands.begin(), operands.end()}, target, {{0, 1}}));
+  return PlanAccess::make(builder.finish({operands.begin(), operands.end()}, target, {{0, 1}}));
 }
 
 }  // namespace batchdot::inline v0

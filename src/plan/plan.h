@@ -85,7 +85,9 @@ struct RowwiseStep {
 struct CopyStep {
   Place in, out;
   DType in_dtype, out_dtype;
-  FoldedAxes axes;  ///< lhs strides: in; out strides: out
+  FoldedAxis outer;  ///< a work item is one position of it; lhs strides: in; out strides: out
+  FoldedAxes middle;
+  FoldedAxis inner;  ///< one run
   std::int64_t items = 0;
 };
 
@@ -112,7 +114,8 @@ struct PlanAccess {
 /// The kernels of a target by name; empty: the default target. \throws Error kUsage.
 const kernel::Kernels& find_kernels(std::string_view target);
 
-/// Decides form, blocking, packing and work items of a step whose places, dtypes and folding are set.
+/// Decides form, blocking, packing and work items of a step whose places, dtypes and folding are
+/// set.
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused);
 
 /// The arithmetic of a product of these dtypes, if there is one.

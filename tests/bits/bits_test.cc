@@ -62,7 +62,8 @@ void expect_bits_of_the_program(const Problem& problem, DType dtype, const Tenso
 
 class EveryDType : public ::testing::TestWithParam<DType> {};
 
-// K around the blocks of 128 and around cache blocks; every dtype, target, layout, and 1 to 8 threads.
+// K around the blocks of 128 and around cache blocks; every dtype, target, layout, and 1 to 8
+// threads.
 TEST_P(EveryDType, TwoOperandsGiveTheBitsOfTheScalarProgram) {
   std::mt19937 random(20261);
   for (const std::int64_t K : {0, 1, 2, 3, 127, 128, 129, 255, 256, 257, 511, 1000}) {
@@ -98,7 +99,7 @@ std::vector<DType> computing_dtypes() {
   return dtypes;
 }
 INSTANTIATE_TEST_SUITE_P(AllDTypes, EveryDType, ::testing::ValuesIn(computing_dtypes()),
-                         [](const auto& info) { return std::string(info.param.name()); });
+                         [](const auto& row) { return std::string(row.param.name()); });
 
 // Sizes that reach every tile, every tail and every cache block of the large-product path.
 TEST(Bits, LargeProductsDoNotDependOnBlocksOrThreads) {
@@ -111,7 +112,8 @@ TEST(Bits, LargeProductsDoNotDependOnBlocksOrThreads) {
       Problem problem;
       problem.c = matmul(Shape{size.M, size.K}, Shape{size.K, size.N});
       for (const Extents& extents : {Extents{size.M, size.K}, Extents{size.K, size.N}}) {
-        problem.operands.push_back(random_operand(random, dtype, extents, Elements::kOrdinary, false));
+        problem.operands.push_back(
+            random_operand(random, dtype, extents, Elements::kOrdinary, false));
         problem.views.push_back(problem.operands.back().view);
       }
       // One row and one column stand for all: the scalar program is slow.
@@ -180,7 +182,8 @@ TEST(Bits, TheCallersFloatingPointModeChangesNothing) {
 #endif
 }
 
-// Rows around the blocks of 256 keys; excluded keys (-inf), zeros of both signs, huge and tiny numbers.
+// Rows around the blocks of 256 keys; excluded keys (-inf), zeros of both signs, huge and tiny
+// numbers.
 TEST(Bits, SoftmaxIsTheSameOnEveryTargetAndForEveryRowAlone) {
   std::mt19937 random(20266);
   for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(BF16{})}) {
@@ -202,7 +205,8 @@ TEST(Bits, SoftmaxIsTheSameOnEveryTargetAndForEveryRowAlone) {
   }
 }
 
-// Digests of fixed problems. A line that changes is a change of the numeric promise: a major version.
+// Digests of fixed problems. A line that changes is a change of the numeric promise: a major
+// version.
 TEST(Bits, DigestsAreThoseOfTheTable) {
   std::ifstream table(BATCHDOT_SOURCE_DIR "/tests/bits/digests.txt");
   ASSERT_TRUE(table) << "tests/bits/digests.txt is missing";

@@ -26,17 +26,28 @@ template <class T>
 T extreme(std::mt19937& random) {
   using Limits = std::numeric_limits<T>;
   switch (below(random, 24)) {
-    case 0: return T{0};
-    case 1: return -T{0};
-    case 2: return Limits::denorm_min();
-    case 3: return -Limits::min() / 2;
-    case 4: return Limits::min();
-    case 5: return std::sqrt(Limits::min());
-    case 6: return std::sqrt(Limits::max());
-    case 7: return below(random, 8) == 0 ? Limits::infinity() : T{1};
-    case 8: return below(random, 8) == 0 ? Limits::quiet_NaN() : T{-1};
-    case 9: return std::sqrt(Limits::min()) * static_cast<T>(in_unit(random));
-    default: return static_cast<T>(in_unit(random));
+    case 0:
+      return T{0};
+    case 1:
+      return -T{0};
+    case 2:
+      return Limits::denorm_min();
+    case 3:
+      return -Limits::min() / 2;
+    case 4:
+      return Limits::min();
+    case 5:
+      return std::sqrt(Limits::min());
+    case 6:
+      return std::sqrt(Limits::max());
+    case 7:
+      return below(random, 8) == 0 ? Limits::infinity() : T{1};
+    case 8:
+      return below(random, 8) == 0 ? Limits::quiet_NaN() : T{-1};
+    case 9:
+      return std::sqrt(Limits::min()) * static_cast<T>(in_unit(random));
+    default:
+      return static_cast<T>(in_unit(random));
   }
 }
 
@@ -65,14 +76,15 @@ Element random_element(std::mt19937& random, Elements elements) {
 
 }  // namespace
 
-Operand random_operand(std::mt19937& random, DType dtype, const Extents& extents,
-                       Elements elements, bool any_layout) {
+Operand random_operand(std::mt19937& random, DType dtype, const Extents& extents, Elements elements,
+                       bool any_layout) {
   const std::size_t rank = extents.size();
   std::vector<std::size_t> order(rank);
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (any_layout) {
     for (std::size_t i = rank; i > 1; --i) {
-      std::swap(order[i - 1], order[static_cast<std::size_t>(below(random, static_cast<std::int64_t>(i)))]);
+      std::swap(order[i - 1],
+                order[static_cast<std::size_t>(below(random, static_cast<std::int64_t>(i)))]);
     }
   }
   Strides strides(rank, 1);
@@ -107,7 +119,8 @@ Contraction random_contraction(std::mt19937& random, int operands, std::int64_t 
   for (int label = 0; label < labels; ++label) {
     std::int64_t extent = kExtents[below(random, 12)];
     // The scalar program walks the whole index space.
-    if (size * extent * std::max<std::int64_t>(K_extent, 40) > 240000) extent = 1 + below(random, 2);
+    if (size * extent * std::max<std::int64_t>(K_extent, 40) > 240000)
+      extent = 1 + below(random, 2);
     size *= extent;
     add_label(c, extent);
   }
@@ -121,7 +134,9 @@ Contraction random_contraction(std::mt19937& random, int operands, std::int64_t 
       }
     }
     for (std::size_t j = input.labels.size(); j > 1; --j) {
-      std::swap(input.labels[j - 1], input.labels[static_cast<std::size_t>(below(random, static_cast<std::int64_t>(j)))]);
+      std::swap(
+          input.labels[j - 1],
+          input.labels[static_cast<std::size_t>(below(random, static_cast<std::int64_t>(j)))]);
     }
     // Now and then a diagonal.
     if (!input.labels.empty() && below(random, 8) == 0) input.labels.push_back(input.labels[0]);
@@ -136,8 +151,9 @@ Contraction random_contraction(std::mt19937& random, int operands, std::int64_t 
   }
   for (int label = 0; label < labels; ++label) {
     if (seen[static_cast<std::size_t>(label)] && below(random, 5) < 3) {
-      c.output.insert(c.output.begin() + below(random, static_cast<std::int64_t>(c.output.size()) + 1),
-                      static_cast<Label>(label));
+      c.output.insert(
+          c.output.begin() + below(random, static_cast<std::int64_t>(c.output.size()) + 1),
+          static_cast<Label>(label));
     }
   }
   for (Input& input : c.inputs) {

@@ -234,9 +234,8 @@ class Program {
     using Out = typename Record::Result::Element;
     Tensor result(DType(typename Record::Result{}), result_shape(c_).extents());
     Out* to = result.elements<Out>().data();
-    for_each(c_.output, {}, [&](const Index& index) {
-      *to++ = kernel::convert<Out>(at(sums, index));
-    });
+    for_each(c_.output, {},
+             [&](const Index& index) { *to++ = kernel::convert<Out>(at(sums, index)); });
     return result;
   }
 
@@ -245,8 +244,7 @@ class Program {
     using Element = typename Record::Element;
     Tensor result(DType(Record{}), result_shape(c_).extents());
     Element* to = result.elements<Element>().data();
-    for_each(c_.output, {},
-             [&](const Index& index) { *to++ = element_of<Element>(0, index); });
+    for_each(c_.output, {}, [&](const Index& index) { *to++ = element_of<Element>(0, index); });
     return result;
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The order of summation (docs/numerics.md, section 2) as a short scalar program: the judge of bits. It
-// knows nothing of plans, kernels or panels: it walks every element by its labels, one fused
-// multiply-add at a time. Used by tests only.
+// The order of summation (docs/numerics.md, section 2) as a short scalar program: the judge of
+// bits. It knows nothing of plans, kernels or panels: it walks every element by its labels, one
+// fused multiply-add at a time. Used by tests only.
 
 #include <cmath>
 #include <complex>
