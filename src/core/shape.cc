@@ -157,7 +157,16 @@ std::string to_string(const Shape& shape) {
   return out + ")";
 }
 
-std::string to_string(const Extents& extents) { return to_string(Shape(extents)); }
+// Strides are such a list too, and may be negative: they are no dims.
+std::string to_string(const Extents& extents) {
+  std::string out = "(";
+  for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+    if (axis > 0) out += ", ";
+    out += text(extents[axis]);
+  }
+  if (extents.size() == 1) out += ',';
+  return out + ")";
+}
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
 
