@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is chosen for made-up problems: a pure function, so nothing is computed here.
+#include <gtest/gtest.h>
+
+#include "src/plan/plan.h"
+
+namespace batchdot {
+namespace {
+
+kernel::ArithmeticKernels made_up_kernels() {
+  kernel::ArithmeticKernels kernels{};
+  kernels.MR = 6;
+  kernels.NV = 2;
+  kernels.lanes = 8;
+  kernels.dots_width = 8;
+  kernels.panel_bytes = 4;
+  return kernels;
+}
+
+FoldedAxes axis(std::int64_t extent, std::int64_t lhs, std::int64_t rhs, std::int64_t out) {
+  if (extent == 1) return {};
+  return {{extent, lhs, rhs, out, 0}};
+}
+
+// b x (M K)(K N), dense f32.
+ContractStep product(std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+  static const kernel::ArithmeticKernels kKernels = made_up_kernels();
+  ContractStep step;
+  step.lhs_dtype = step.rhs_dtype = step.out_dtype = F32{};
+  step.kernels = &kKernels;
+  step.folded.batch = axis(b, M * K, K * N, M * N);
+  step.folded.m = axis(M, K, 0, N);
+  step.folded.n = axis(N, 0, 1, 1);
+  step.folded.k = axis(K, 1, N, 0);
+  step.folded.batch_count = b;
+  step.folded.M = M;
+  step.folded.N = N;
+  step.folded.K = K;
+  return step;
+}
+
+std::vector<Refusal> choose(ContractStep& step, int tasks = 1) {
+  std::vector<Refusal> refused;
+  choose_kernel(step, tasks, &refused);
+  return refused;
+}
+
+bool is_refused(const std::vector<Refusal>& refused, std::string_view what) {
+  for (const Refusal& refusal : refused) {
+    if (refusal.what == what) return !refusal.why.empty();
+  }
+  return false;
+}
+
+TEST(ChooseKernel, ASmallDenseProductIsReadAndWrittenInPlace) {
+  ContractStep step = product(10, 36, 64, 24);
+  const std::vector<Refusal> refused = choose(step);
+  EXPECT_EQ(step.form, ContractStep::Form::kTiles);
+  EXPECT_TRUE(step.is_direct);
+  EXPECT_FALSE(step.packs_lhs);
+  EXPECT_FALSE(step.packs_rhs);
+  EXPECT_TRUE(is_refused(refused, "dots"));
+  EXPECT_FALSE(is_refused(refused, "rhs in place"));
+  EXPECT_EQ(step.blocking.MR, 6);
+  EXPECT_EQ(step.blocking.NR, 16);
+  EXPECT_EQ(step.blocking.KC, 24);
+  EXPECT_EQ(step.items, 10);
+}
+
+TEST(ChooseKernel, LonelyDotProductsRunOverTheBatch) {
+  ContractStep step = product(5000, 1, 1, 64);
+  const std::vector<Refusal> refused = choose(step);
+  EXPECT_EQ(step.form, ContractStep::Form::kDots);
+  EXPECT_TRUE(is_refused(refused, "tiles"));
+  EXPECT_EQ(step.items, 5);  // kDotsPerItem each
+  ContractStep one = product(1, 1, 1, 64);
+  choose(one);
+  EXPECT_EQ(one.form, ContractStep::Form::kTiles);
+}
+
+TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
+  const auto refused_of = [](auto change) {
+    ContractStep step = product(1, 36, 64, 24);
+    change(step);
+    return choose(step);
+  };
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.lhs_dtype = F16{}; }), "lhs in place"));
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.rhs_dtype = F16{}; }), "rhs in place"));
+  EXPECT_TRUE(
+      is_refused(refused_of([](ContractStep& s) { s.lhs_conjugate = true; }), "lhs in place"));
+  EXPECT_TRUE(
+      is_refused(refused_of([](ContractStep& s) { s.folded.n[0].rhs = 3; }), "rhs in place"));
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) {
+                           s.folded.k = {{4, 60, 7, 0, 0}, {6, 1, 2, 0, 0}};
+                         }),
+                         "lhs in place"));
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.scale.alpha = 2; }),
+                         "sums kept in the result"));
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.folded.n[0].out = 2; }),
+                         "sums kept in the result"));
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.out_dtype = F16{}; }),
+                         "sums kept in the result"));
+}
+
+TEST(ChooseKernel, WorkIsCutUntilEveryTaskHasSome) {
+  for (const int tasks : {1, 2, 3, 4, 8}) {
+    for (const std::int64_t batch : {1, 2, 3, 7, 64}) {
+      ContractStep step = product(batch, 200, 300, 50);
+      choose(step, tasks);
+      EXPECT_GE(step.items, std::min<std::int64_t>(tasks, 8)) << tasks << " tasks, batch " << batch;
+      const Blocking& b = step.blocking;
+      EXPECT_GE(b.row_block * b.row_blocks, 200);
+      EXPECT_LT(b.row_block * (b.row_blocks - 1), 200);
+      EXPECT_GE(b.column_block * b.column_blocks, 300);
+      EXPECT_LT(b.column_block * (b.column_blocks - 1), 300);
+      EXPECT_EQ(step.items, batch * b.row_blocks * b.column_blocks);
+    }
+  }
+}
+
+TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
+  ContractStep step = product(1, 20000, 20000, 5000);
+  choose(step, 1);
+  const Blocking& b = step.blocking;
+  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 27);
+  EXPECT_EQ(b.row_block % b.MR, 0);
+}
+
+TEST(ChooseKernel, BlocksOfKAreWholeBlocksOfTheOrder) {
+  for (const std::int64_t K : {1, 127, 128, 129, 256, 257, 10000}) {
+    ContractStep step = product(1, 100, 100, K);
+    choose(step);
+    EXPECT_TRUE(step.blocking.KC % kernel::kBlock == 0 || step.blocking.KC == K) << K;
+  }
+}
+
+TEST(ChooseKernel, AnEmptyResultHasNoItems) {
+  for (ContractStep step : {product(0, 3, 4, 5), product(2, 0, 4, 5), product(2, 3, 0, 5)}) {
+    choose(step, 4);
+    EXPECT_EQ(step.items, 0);
+  }
+}
+
+// The layout of the scratch: parts lie one after the other, aligned, and the end is where bytes
+// says.
+TEST(ChooseKernel, ScratchPartsDoNotOverlap) {
+  for (const std::int64_t K : {0, 1, 24, 1000}) {
+    ContractStep step = product(3, 100, 70, K);
+    step.scale.alpha = 2;
+    step.lhs_dtype = F16{};
+    step.rhs_dtype = F16{};
+    step.folded.m = {{10, 1000, 0, 700, 0}, {10, 7, 0, 70, 0}};
+    choose(step, 2);
+    const TileScratch s = tile_scratch(step);
+    EXPECT_EQ(step.task_bytes, s.bytes);
+    const std::size_t parts[] = {s.panels_lhs,   s.panels_rhs, s.sums,        s.lhs_rows,
+                                 s.out_rows,     s.bias_rows,  s.rhs_columns, s.out_columns,
+                                 s.bias_columns, s.lhs_k,      s.rhs_k,       s.bytes};
+    for (std::size_t i = 0; i + 1 < std::size(parts); ++i) {
+      EXPECT_LE(parts[i], parts[i + 1]);
+      EXPECT_EQ(parts[i] % kScratchAlignment, 0u);
+    }
+    const auto rows = static_cast<std::size_t>(step.blocking.row_block);
+    EXPECT_GE(s.out_rows - s.lhs_rows, rows * sizeof(std::int64_t));
+  }
+}
+
+TEST(Arithmetic, OfEveryPairOfDTypes) {
+  using kernel::Arithmetic;
+  const struct {
+    DType lhs, rhs;
+    std::optional<Arithmetic> arithmetic;
+  } kCases[] = {
+      {F32{}, F32{}, Arithmetic::kF32},
+      {F16{}, F16{}, Arithmetic::kF32},
+      {F16{}, F32{}, Arithmetic::kF32},
+      {BF16{}, BF16{}, Arithmetic::kBF16},
+      {BF16{}, F32{}, Arithmetic::kF32},
+      {F64{}, F64{}, Arithmetic::kF64},
+      {C64{}, C64{}, Arithmetic::kC64},
+      {C128{}, C128{}, Arithmetic::kC128},
+      {I8{}, I8{}, Arithmetic::kI32},
+      {I32{}, I8{}, Arithmetic::kI32},
+      {I64{}, I64{}, Arithmetic::kI64},
+      {F32{}, F64{}, {}},
+      {Bool{}, Bool{}, {}},
+      {I32{}, I64{}, {}},
+      {F32{}, C64{}, {}},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(arithmetic_of(c.lhs, c.rhs), c.arithmetic) << c.lhs.name() << ' ' << c.rhs.name();
+  }
+  for_each_dtype([](auto record) {
+    EXPECT_EQ(arithmetic_of(record, record).has_value(), bool(record.kComputes)) << record.kName;
+  });
+}
+
+}  // namespace
+}  // namespace batchdot

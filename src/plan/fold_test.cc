@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/plan/fold.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+
+#include "tests/refusal.h"
+
+namespace batchdot {
+
+void PrintTo(const FoldedAxis& axis, std::ostream* out) {
+  *out << axis.extent << " (" << axis.lhs << ' ' << axis.rhs << ' ' << axis.out << ' ' << axis.bias
+       << ')';
+}
+
+namespace {
+
+constexpr Label kB = 0, kM = 1, kN = 2, kK = 3, kH = 4;
+
+// b,m,k . b,k,n -> b,m,n with these extents, all dense.
+Folded fold_dense(std::int64_t b, std::int64_t m, std::int64_t n, std::int64_t k, int lanes = 8) {
+  const PairStrides strides = {{{kB, m * k}, {kM, k}, {kK, 1}},
+                               {{kB, k * n}, {kK, n}, {kN, 1}},
+                               {{kB, m * n}, {kM, n}, {kN, 1}},
+                               {}};
+  return fold(strides, {b, m, n, k}, {kK}, lanes);
+}
+
+TEST(Fold, SortsLabelsByTheTensorsThatTheyMove) {
+  const Folded f = fold_dense(2, 30, 40, 5);
+  EXPECT_EQ(f.batch, (FoldedAxes{{2, 150, 200, 1200, 0}}));
+  EXPECT_EQ(f.m, (FoldedAxes{{30, 5, 0, 40, 0}}));
+  EXPECT_EQ(f.n, (FoldedAxes{{40, 0, 1, 1, 0}}));
+  EXPECT_EQ(f.k, (FoldedAxes{{5, 1, 40, 0, 0}}));
+  EXPECT_EQ(f.batch_count, 2);
+  EXPECT_EQ(f.M, 30);
+  EXPECT_EQ(f.N, 40);
+  EXPECT_EQ(f.K, 5);
+  EXPECT_FALSE(f.swapped);
+}
+
+TEST(Fold, ABatchAxisThatOneOperandStandsStillOnIsARowOrAColumn) {
+  // rhs is the same for every b: one product of b * m rows.
+  const Folded rows = fold({{{kB, 150}, {kM, 5}, {kK, 1}},
+                            {{kB, 0}, {kK, 40}, {kN, 1}},
+                            {{kB, 1200}, {kM, 40}, {kN, 1}},
+                            {}},
+                           {2, 30, 40, 5}, {kK}, 8);
+  EXPECT_EQ(rows.batch_count, 1);
+  EXPECT_EQ(rows.m, (FoldedAxes{{60, 5, 0, 40, 0}}));  // and b and m lie together: one axis
+  EXPECT_EQ(rows.M, 60);
+}
+
+TEST(Fold, MergesOnlyWhatMovesAsOneInEveryTensor) {
+  const auto with_out_of_h = [](std::int64_t out) {
+    return fold(
+        {{{kH, 30}, {kM, 5}, {kK, 1}}, {{kK, 40}, {kN, 1}}, {{kH, out}, {kM, 40}, {kN, 1}}, {}},
+        {1, 6, 40, 5, 3}, {kK}, 8);
+  };
+  EXPECT_EQ(with_out_of_h(240).m, (FoldedAxes{{18, 5, 0, 40, 0}}));
+  EXPECT_EQ(with_out_of_h(400).m, (FoldedAxes{{3, 30, 0, 400, 0}, {6, 5, 0, 40, 0}}));
+  // A bias that stands still on one of the two keeps them apart.
+  const Folded biased = fold({{{kH, 30}, {kM, 5}, {kK, 1}},
+                              {{kK, 40}, {kN, 1}},
+                              {{kH, 240}, {kM, 40}, {kN, 1}},
+                              {{kM, 1}}},
+                             {1, 6, 40, 5, 3}, {kK}, 8);
+  EXPECT_EQ(biased.m.size(), 2u);
+}
+
+TEST(Fold, AxesOfOneGo) {
+  const Folded f = fold_dense(1, 1, 64, 1);
+  EXPECT_TRUE(f.batch.empty());
+  EXPECT_TRUE(f.m.empty());
+  EXPECT_TRUE(f.k.empty());
+  EXPECT_EQ(f.K, 1);
+  EXPECT_EQ(f.n, (FoldedAxes{{64, 0, 1, 1, 0}}));
+}
+
+TEST(Fold, TheOrderOfKIsKeptWhateverItsStrides) {
+  // Two contracted labels, k outer. In lhs h is the outer one: nothing may be sorted.
+  const Folded f =
+      fold({{{kM, 12}, {kK, 1}, {kH, 3}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
+           {1, 9, 20, 3, 4}, {kK, kH}, 8);
+  EXPECT_EQ(f.k, (FoldedAxes{{3, 1, 80, 0, 0}, {4, 3, 20, 0, 0}}));
+  EXPECT_EQ(f.K, 12);
+  // The other way round lhs folds, rhs does not.
+  const Folded other =
+      fold({{{kM, 12}, {kK, 1}, {kH, 3}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
+           {1, 9, 20, 3, 4}, {kH, kK}, 8);
+  EXPECT_EQ(other.k, (FoldedAxes{{4, 3, 20, 0, 0}, {3, 1, 80, 0, 0}}));
+  // Together they are one only where both operands agree.
+  const Folded one =
+      fold({{{kM, 12}, {kK, 4}, {kH, 1}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
+           {1, 9, 20, 3, 4}, {kK, kH}, 8);
+  EXPECT_EQ(one.k, (FoldedAxes{{12, 1, 20, 0, 0}}));
+}
+
+TEST(Fold, SwapsWhereTheResultIsContiguousAlongM) {
+  // out is n x m in memory.
+  const Folded f = fold({{{kM, 5}, {kK, 1}}, {{kK, 40}, {kN, 1}}, {{kM, 1}, {kN, 30}}, {}},
+                        {1, 30, 40, 5}, {kK}, 8);
+  EXPECT_TRUE(f.swapped);
+  EXPECT_EQ(f.M, 40);
+  EXPECT_EQ(f.N, 30);
+  EXPECT_EQ(f.m, (FoldedAxes{{40, 1, 0, 30, 0}}));  // lhs is the caller's rhs now
+  EXPECT_EQ(f.n, (FoldedAxes{{30, 0, 5, 1, 0}}));
+  EXPECT_EQ(f.k, (FoldedAxes{{5, 40, 1, 0, 0}}));
+}
+
+TEST(Fold, SwapsWhereNIsNarrowerThanAVector) {
+  EXPECT_TRUE(fold_dense(1, 50, 3, 7).swapped);
+  EXPECT_TRUE(fold_dense(1, 50, 1, 7).swapped);
+  EXPECT_FALSE(fold_dense(1, 3, 50, 7).swapped);
+  EXPECT_FALSE(fold_dense(1, 1, 1, 7).swapped);
+  EXPECT_FALSE(fold_dense(1, 50, 50, 7).swapped);
+}
+
+TEST(Fold, NothingIsLeftOfAnEmptyK) {
+  const Folded f = fold_dense(1, 3, 50, 0);
+  EXPECT_EQ(f.K, 0);
+  EXPECT_TRUE(f.k.empty());
+}
+
+TEST(Fold, ReversedAxesFoldAsWell) {
+  const Folded f = fold(
+      {{{kH, -30}, {kM, -5}, {kK, -1}}, {{kK, 40}, {kN, 1}}, {{kH, 240}, {kM, 40}, {kN, 1}}, {}},
+      {1, 6, 40, 5, 3}, {kK}, 8);
+  EXPECT_EQ(f.m, (FoldedAxes{{18, -5, 0, 40, 0}}));  // lhs goes back, out goes on
+  const Folded both = fold(
+      {{{kH, -30}, {kM, -5}, {kK, -1}}, {{kK, 40}, {kN, 1}}, {{kH, -240}, {kM, -40}, {kN, 1}}, {}},
+      {1, 6, 40, 5, 3}, {kK}, 8);
+  EXPECT_EQ(both.m, (FoldedAxes{{18, -5, 0, -40, 0}}));
+}
+
+TEST(Fold, ExtentsBeyond63BitsAreRefused) {
+  const std::int64_t big = std::int64_t{1} << 32;
+  EXPECT_EQ(refusal_of([&] {
+              fold({{{kM, 0}}, {{kN, 0}}, {{kM, 0}, {kH, 0}}, {}}, {1, big, big, 1, big}, {}, 8);
+            }).code(),
+            ErrorCode::kOverflow);
+}
+
+}  // namespace
+}  // namespace batchdot
