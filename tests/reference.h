@@ -27,6 +27,7 @@ struct Meaning {
   std::vector<Labels> operands;
   std::vector<bool> conjugate;
   Labels output;
+  std::map<Label, std::int64_t> extents = {};  ///< of labels whose axes are 1 everywhere
 };
 
 inline Meaning parse_meaning(std::string_view text) {
@@ -58,6 +59,9 @@ inline Meaning meaning_of(const Contraction& c) {
     meaning.conjugate.push_back(input.conjugate);
   }
   meaning.output = c.output;
+  for (std::size_t label = 0; label < c.extents.size(); ++label) {
+    meaning.extents[static_cast<Label>(label)] = c.extents[label].extent();
+  }
   return meaning;
 }
 
@@ -161,6 +165,11 @@ inline std::map<Label, std::int64_t> extents_of(const Meaning& meaning,
     for (std::size_t axis = 0; axis < meaning.operands[i].size(); ++axis) {
       const auto at = extents.emplace(meaning.operands[i][axis], 1).first;
       if (operands[i][axis] != 1) at->second = operands[i][axis];
+    }
+  }
+  for (auto& [label, extent] : extents) {
+    if (const auto at = meaning.extents.find(label); at != meaning.extents.end()) {
+      extent = at->second;
     }
   }
   return extents;
