@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plan::run among threads, without allocations, and stopped from outside.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <new>
+#include <random>
+#include <thread>
+
+#include "batchdot/notation.h"
+#include "batchdot/plan.h"
+#include "tests/bits/random_problem.h"
+#include "tests/bits/scalar_program.h"
+#include "tests/refusal.h"
+#include "tests/sanitized.h"
+
+namespace {
+
+std::atomic<bool> is_counting{false};
+std::atomic<int> allocations{0};
+
+void count_allocation() {
+  if (is_counting.load(std::memory_order_relaxed))
+    allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+#if !BATCHDOT_SANITIZED
+// The C library's own allocator under its other names; operator new calls malloc.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+__attribute__((visibility("default"))) void* malloc(std::size_t bytes) {
+  count_allocation();
+  return __libc_malloc(bytes);
+}
+__attribute__((visibility("default"))) void* calloc(std::size_t count, std::size_t bytes) {
+  count_allocation();
+  return __libc_calloc(count, bytes);
+}
+__attribute__((visibility("default"))) void* realloc(void* memory, std::size_t bytes) {
+  count_allocation();
+  return __libc_realloc(memory, bytes);
+}
+__attribute__((visibility("default"))) void* aligned_alloc(std::size_t alignment,
+                                                           std::size_t bytes) {
+  count_allocation();
+  return __libc_memalign(alignment, bytes);
+}
+__attribute__((visibility("default"))) int posix_memalign(void** memory, std::size_t alignment,
+                                                          std::size_t bytes) {
+  count_allocation();
+  *memory = __libc_memalign(alignment, bytes);
+  return *memory == nullptr ? ENOMEM : 0;
+}
+}
+#endif
+
+namespace batchdot {
+namespace {
+
+struct Workspace {
+  explicit Workspace(const Plan& plan)
+      : size(plan.workspace_bytes()),
+        memory(static_cast<std::byte*>(std::aligned_alloc(64, size + 64 - size % 64))) {}
+  ~Workspace() { std::free(memory); }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  std::span<std::byte> span() const { return {memory, size}; }
+  std::size_t size;
+  std::byte* memory;
+};
+
+struct Problem {
+  Contraction c;
+  std::vector<bits::Operand> operands;
+  std::vector<TensorView> views;
+  std::vector<Layout> layouts;
+};
+
+Problem problem_of(std::string_view equation, const std::vector<Shape>& shapes, DType dtype) {
+  std::mt19937 random(20272);
+  Problem problem;
+  problem.c = einsum(equation, shapes);
+  for (const Shape& shape : shapes) {
+    problem.operands.push_back(
+        bits::random_operand(random, dtype, shape.extents(), bits::Elements::kOrdinary));
+    problem.views.push_back(problem.operands.back().view);
+    problem.layouts.push_back(problem.views.back().layout);
+  }
+  return problem;
+}
+
+Plan plan_of(const Problem& problem, int threads, std::string_view target = {}) {
+  PlanOptions options;
+  options.threads = threads;
+  options.target = target;
+  return Plan::make(problem.c, problem.layouts, {}, {}, options);
+}
+
+struct Kind {
+  std::string_view equation;
+  std::vector<Shape> shapes;
+  DType dtype;
+};
+std::vector<Kind> every_kind() {
+  return {
+      {"bmk,bkn->bmn", {{5, 37, 70}, {5, 70, 41}}, F32{}},
+      {"bmk,bkn->bmn", {{3, 20, 130}, {3, 130, 9}}, BF16{}},
+      {"mk,kn->mn", {{40, 50}, {50, 60}}, C64{}},
+      {"mk,kn->nm", {{40, 50}, {50, 60}}, F16{}},
+      {"bk,bk->b", {{3000, 20}, {3000, 20}}, F64{}},
+      {"ij,jk,kl->il", {{20, 30}, {30, 40}, {40, 10}}, F32{}},
+      {"ijk->k", {{20, 30, 40}}, I8{}},
+      {"ij->ji", {{70, 50}}, I64{}},
+      {"ij,kl->ik", {{30, 20}, {30, 20}}, F32{}},
+  };
+}
+
+TEST(Run, OnePlanServesEightThreadsAtOnce) {
+  for (const Kind& kind : every_kind()) {
+    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Plan plan = plan_of(problem, 2);
+    const Tensor expected = plan.run(problem.views);
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        const Workspace workspace(plan);
+        Tensor out(expected.dtype(), expected.extents());
+        for (int round = 0; round < 5; ++round) {
+          std::memset(out.data(), 0xFF, out.size_bytes());
+          const Executor executor = i % 2 == 0 ? Executor::inline_executor() : default_executor();
+          plan.run(problem.views, out.mutable_view(), workspace.span(), executor);
+          if (!bits::same_bits(out, expected)) ++wrong;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0) << kind.equation << ' ' << kind.dtype.name();
+  }
+}
+
+TEST(Run, ManyThreadsMayPlanAndRunTheSameFamily) {
+  PlanFamily family(matmul(Shape{{}, 30}, Shape{30, {}}), {}, 3);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 20; ++round) {
+        const std::int64_t rows = 1 + (i + round) % 5;
+        const Tensor lhs(F32{}, {rows, 30}), rhs(F32{}, {30, 4});
+        if (!(family.run(std::vector<TensorView>{lhs, rhs}).extents() == Extents{rows, 4})) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Run, AllocatesNothingWithAWorkspace) {
+  if (BATCHDOT_SANITIZED) GTEST_SKIP() << "the sanitizer's allocator is not counted";
+  is_counting = true;
+  void* volatile memory = ::operator new(64);  // the counter counts
+  ::operator delete(memory);
+  memory = std::aligned_alloc(64, 64);
+  std::free(memory);
+  is_counting = false;
+  EXPECT_EQ(allocations.exchange(0), 2);
+  ThreadPool pool(2);
+  for (const std::string_view target : targets()) {
+    for (const Kind& kind : every_kind()) {
+      const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+      const Plan plan = plan_of(problem, 2, target);
+      const Workspace workspace(plan);
+      Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
+      const MutableTensorView view = out.mutable_view();
+      for (const Executor& executor : {Executor::inline_executor(), pool.executor()}) {
+        is_counting = true;
+        plan.run(problem.views, view, workspace.span(), executor);
+        is_counting = false;
+        EXPECT_EQ(allocations.exchange(0), 0)
+            << kind.equation << ' ' << kind.dtype.name() << ' ' << target;
+      }
+    }
+    PlanOptions options;
+    options.target = target;
+    const Tensor in(F16{}, {30, 300});
+    Tensor out(F16{}, {30, 300});
+    const Plan plan = Plan::softmax(in.layout(), 1, {}, options);
+    const Workspace workspace(plan);
+    const TensorView view = in;
+    const MutableTensorView out_view = out.mutable_view();
+    is_counting = true;
+    plan.run(std::span(&view, 1), out_view, workspace.span(), Executor::inline_executor());
+    is_counting = false;
+    EXPECT_EQ(allocations.exchange(0), 0) << "softmax " << target;
+  }
+}
+
+TEST(Run, CountsItsItemsAndStopsWhenItIsTold) {
+  const Problem problem = problem_of("bmk,bkn->bmn", {{40, 30, 50}, {40, 50, 30}}, F32{});
+  const Plan plan = plan_of(problem, 4);
+  const Workspace workspace(plan);
+  Tensor out(F32{}, {40, 30, 30});
+  std::atomic<std::int64_t> done{0};
+  std::atomic<bool> stop{false};
+  RunControl control;
+  control.items_done = &done;
+  control.stop = &stop;
+  const auto run = [&](const Executor& executor) {
+    plan.run(problem.views, out.mutable_view(), workspace.span(), executor, control);
+  };
+  run(Executor::inline_executor());
+  EXPECT_EQ(done.exchange(0), plan.facts().work_items);
+
+  stop = true;  // before it begins: each task ends after one item
+  EXPECT_EQ(refusal_of([&] { run(Executor::inline_executor()); }).code(), ErrorCode::kInterrupted);
+  EXPECT_LE(done.exchange(0), 4);
+
+  // In its midst: the executor itself asks after the first task.
+  stop = false;
+  Executor asking;
+  asking.state = &stop;
+  asking.concurrency = 1;
+  asking.parallel_for = [](void* state, int count, Executor::Task task, void* context) {
+    for (int i = 0; i < count; ++i) {
+      task(context, i);
+      *static_cast<std::atomic<bool>*>(state) = true;
+    }
+  };
+  EXPECT_EQ(refusal_of([&] { run(asking); }).code(), ErrorCode::kInterrupted);
+  EXPECT_GE(done, plan.facts().work_items / 4);
+  EXPECT_LT(done, plan.facts().work_items);
+
+  stop = false;  // and the plan is as good as before
+  run(Executor::inline_executor());
+  EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
+}
+
+// Tasks may come in any order, or all at once on other threads.
+TEST(Run, AnyExecutorGivesTheSameBits) {
+  for (const Kind& kind : every_kind()) {
+    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Plan plan = plan_of(problem, 5);
+    const Tensor expected = plan_of(problem, 1).run(problem.views);
+    const Workspace workspace(plan);
+    Executor backwards, each_alone;
+    backwards.parallel_for = [](void*, int count, Executor::Task task, void* context) {
+      for (int i = count; i-- > 0;) task(context, i);
+    };
+    each_alone.parallel_for = [](void*, int count, Executor::Task task, void* context) {
+      std::vector<std::thread> threads;
+      for (int i = 0; i < count; ++i) threads.emplace_back([=] { task(context, i); });
+      for (std::thread& thread : threads) thread.join();
+    };
+    for (const Executor& executor : {backwards, each_alone}) {
+      Tensor out(expected.dtype(), expected.extents());
+      plan.run(problem.views, out.mutable_view(), workspace.span(), executor);
+      EXPECT_TRUE(bits::same_bits(out, expected)) << kind.equation << ' ' << kind.dtype.name();
+    }
+  }
+}
+
+TEST(PlanFamily, KeepsItsPlansAndItsPromise) {
+  PlanFamily family(matmul(Shape{"B", 3}, Shape{3, 4}), {}, 2);
+  const auto plan_for = [&](std::int64_t rows) {
+    return family.plan(std::vector<Layout>{Layout(F32{}, {rows, 3}), Layout(F32{}, {3, 4})});
+  };
+  const PlanFacts* first = &plan_for(5).facts();
+  EXPECT_EQ(&plan_for(5).facts(), first);
+  const Plan kept = plan_for(5);
+  plan_for(6);
+  plan_for(7);  // 5 is forgotten, but a copy lives on
+  EXPECT_NE(&plan_for(5).facts(), &kept.facts());
+  EXPECT_EQ(kept.output_layout().extents, (Extents{5, 4}));
+  EXPECT_EQ(refusal_of([&] {
+              family.plan(std::vector<Layout>{Layout(F32{}, {5, 2}), Layout(F32{}, {3, 4})});
+            }).code(),
+            ErrorCode::kFeed);
+}
+
+}  // namespace
+}  // namespace batchdot
