@@ -24,7 +24,7 @@ function(batchdot_test name)
   include(GoogleTest)
   list(JOIN arg_LABELS [==[\\\\\\\;]==] labels)  # it is taken apart three times on its way to ctest
   gtest_discover_tests(${name}
-    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
     DISCOVERY_TIMEOUT 60
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
     PROPERTIES LABELS "${labels}" TIMEOUT 600)
