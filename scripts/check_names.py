@@ -4,7 +4,7 @@
 
 What counts as ours, and what it has to be:
   a path with a known ending, `src/plan/fold.cc`, `fold.cc`   a tracked file that ends so (or one that CMake makes)
-  `batchdot::Name`, `bd::Name`, `kName`, `BATCHDOT_NAME`      a word of our code, outside of comments
+  `bd::Name`, `Name::member()`, `kName`, `BATCHDOT_NAME`      a word of our code, outside of comments
   in comments of our code also `a_name`, `a_name()`, `AName`  the same, or a file's name, or a name listed below
 """
 
@@ -19,7 +19,7 @@ FOREIGN = set((pathlib.Path(__file__).parent / "foreign_names.txt").read_text(en
 CODE = {".cc", ".h", ".py", ".cmake", ".sh"}
 BACKTICKS = re.compile(r"(?<!`)`([^`\s]+)`(?!`)")
 PATH = re.compile(r"[\w./-]+\.(?:cc|h|py|sh|cmake|md)")
-OURS = re.compile(r"(?:batchdot::|bd::)([\w:]+?)(?:\(\))?|(k[A-Z]\w+)|(BATCHDOT_\w+)")
+OURS = re.compile(r"(?:batchdot::|bd::)([\w:]+?)(?:\(\))?|([A-Z]\w*::[\w:]+)(?:\(\))?|(k[A-Z]\w+)|(BATCHDOT_\w+)")
 IDENTIFIER = re.compile(r"([a-z]+(?:_[a-z0-9]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)+)(?:\(\))?")
 WORD = re.compile(r"\w+")
 LINE_COMMENT = {".cc": "//", ".h": "//", ".py": "#", ".cmake": "#", ".sh": "#"}
