@@ -154,6 +154,7 @@ def main():
     runs += [(stage.name(), functools.partial(run_preset, stage)) for stage in stages]
     runs.append(("judges", lambda: run_judges(sample=not nightly)))
     if nightly:
+        runs.append(("fuzzing", lambda: run_script("scripts/fuzz.sh")))
         runs.append(("NEON under emulation", lambda: run_script("scripts/test_neon.sh")))
         runs.append(("Debian packages", lambda: run_script("scripts/make_deb.sh")))
 
