@@ -36,7 +36,9 @@ TEST(Conformance, EveryCaseHasItsShapeOrItsRefusal) {
     try {
       const Inference inference = infer(row.problem);
       EXPECT_EQ(inference.shape, *row.shape) << row.where;
-      if (row.reported) EXPECT_EQ(inference.reported_shape, row.reported) << row.where;
+      if (row.reported) {
+        EXPECT_EQ(inference.reported_shape, row.reported) << row.where;
+      }
     } catch (const Error& error) {
       ADD_FAILURE() << row.where << ": " << error.what();
     }
