@@ -89,6 +89,7 @@ BATCHDOT_API void validate(const Contraction& c);
 
 /// Sorts the labels of a contraction of one or two operands by role: contracting and summed labels
 /// in the contracting order, the others in the order of the output. One operand counts as lhs.
+/// \throws Error  kUsage  other than one or two operands.
 BATCHDOT_API LabelRoles classify(const Contraction& c);
 
 /// Every summed label by first appearance: inputs left to right, axes ascending.

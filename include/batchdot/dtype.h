@@ -136,7 +136,33 @@ constexpr std::uint8_t index_in_dtypes() {
   });
   return found;
 }
+
+template <class T, class Element>
+constexpr bool is_element() {
+  using Plain = std::remove_cv_t<T>;
+  constexpr bool kSameInteger = std::is_integral_v<Plain> && std::is_integral_v<Element> &&
+                                std::is_signed_v<Plain> && std::is_signed_v<Element> &&
+                                !std::is_same_v<Plain, char> && sizeof(Plain) == sizeof(Element);
+  return std::is_same_v<Plain, Element> || kSameInteger;
+}
+
+/// The position of the dtype whose element is T, or the size of DTypes.
+template <class T>
+constexpr std::uint8_t index_of_element() {
+  std::uint8_t found = std::tuple_size_v<DTypes>;
+  std::uint8_t index = 0;
+  for_each_dtype([&](auto record) {
+    if (is_element<T, typename decltype(record)::Element>()) found = index;
+    ++index;
+  });
+  return found;
+}
 }  // namespace detail
+
+/// A C++ type that is the element of a dtype.
+template <class T>
+concept ElementType =
+    !std::is_void_v<T> && detail::index_of_element<T>() < std::tuple_size_v<DTypes>;
 
 /// An element type as a value: a position in DTypes.
 class DType {
@@ -147,18 +173,11 @@ class DType {
   requires requires { Record::kName; }
   constexpr DType(Record) : index_(detail::index_in_dtypes<Record>()) {}
 
-  /// The dtype whose element is T: `DType::of<float>()`.
-  template <class T>
+  /// The dtype whose element is T: `DType::of<float>()`. Signed integers count by their size.
+  template <ElementType T>
   static constexpr DType of() {
-    std::uint8_t found = kCount;
-    std::uint8_t index = 0;
-    for_each_dtype([&](auto record) {
-      if (std::is_same_v<typename decltype(record)::Element, std::remove_cv_t<T>>) found = index;
-      ++index;
-    });
-    if (found == kCount) throw "no such element type";  // never reached by a type that compiles
     DType result;
-    result.index_ = found;
+    result.index_ = detail::index_of_element<T>();
     return result;
   }
 

@@ -31,9 +31,9 @@ class BATCHDOT_API Axes {
   /// One entry of a list of axes: an int, or a list of ints.
   struct Entry {
     std::variant<std::int64_t, std::vector<std::int64_t>> value;
-    Entry(int axis) : value(std::int64_t{axis}) {}
-    Entry(std::int64_t axis) : value(axis) {}
-    Entry(std::initializer_list<int> axes)
+    template <std::integral T>
+    Entry(T axis) : value(static_cast<std::int64_t>(axis)) {}
+    Entry(std::initializer_list<std::int64_t> axes)
         : value(std::vector<std::int64_t>(axes.begin(), axes.end())) {}
     Entry(std::vector<std::int64_t> axes) : value(std::move(axes)) {}
     bool is_nested() const { return value.index() == 1; }
@@ -163,6 +163,9 @@ BATCHDOT_API Contraction dot_general(const Shape& lhs, const Shape& rhs,
 /// Any Unicode letter is a label; size 1 broadcasts under `...` only. \throws Error  kSyntax,
 /// kLabel, kUsage (number of operands), kRank, kDim, kBroadcast.
 BATCHDOT_API Contraction einsum(std::string_view equation, std::span<const Shape> operands);
+inline Contraction einsum(std::string_view equation, std::initializer_list<Shape> operands) {
+  return einsum(equation, std::span<const Shape>(operands.begin(), operands.size()));
+}
 
 /// Computes a contraction: plans and runs it on the default threads.
 /// \throws Error  kFeed, kCondition, kDType, kDevice, kMemory.
@@ -184,6 +187,9 @@ BATCHDOT_API Tensor tensordot(const TensorView& lhs, const TensorView& rhs, int 
 BATCHDOT_API Tensor dot_general(const TensorView& lhs, const TensorView& rhs,
                                 const DotDimensionNumbers& numbers);
 BATCHDOT_API Tensor einsum(std::string_view equation, std::span<const TensorView> operands);
+inline Tensor einsum(std::string_view equation, std::initializer_list<TensorView> operands) {
+  return einsum(equation, std::span<const TensorView>(operands.begin(), operands.size()));
+}
 /// exp(x) / sum exp(x) along one axis, by the definition of docs/numerics.md.
 /// \throws Error  kRank a scalar;  kAxisRange;  kDType not a real floating type.
 BATCHDOT_API Tensor softmax(const TensorView& operand, int axis = -1);

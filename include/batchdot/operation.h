@@ -112,6 +112,8 @@ BATCHDOT_API Problem parse_problem(std::string_view json);
 /// The problem in that form, on one line.
 BATCHDOT_API std::string to_json(const Problem& problem);
 /// The problem as one would type it: `batch_dot 2,8,5 2,5,7 --axes 2,1`.
-BATCHDOT_API std::string to_command(const Problem& problem);
+/// Where a word is given for an operand (a file), it stands in place of the shape.
+BATCHDOT_API std::string to_command(const Problem& problem,
+                                    std::span<const std::string> operands = {});
 
 }  // namespace batchdot::inline v0

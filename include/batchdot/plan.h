@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -82,6 +83,14 @@ class BATCHDOT_API Plan {
   static Plan make(const Contraction& c, std::span<const Layout> operands,
                    std::optional<Layout> out = {}, const Epilogue& epilogue = {},
                    const PlanOptions& options = {});
+  static Plan make(const Contraction& c, std::span<const Layout> operands,
+                   const PlanOptions& options) {
+    return make(c, operands, {}, {}, options);
+  }
+  static Plan make(const Contraction& c, std::initializer_list<Layout> operands,
+                   const PlanOptions& options = {}) {
+    return make(c, std::span<const Layout>(operands.begin(), operands.size()), options);
+  }
   /// Softmax along one axis. \throws Error  kRank, kAxisRange, kDType and as make.
   static Plan softmax(const Layout& operand, int axis, std::optional<Layout> out = {},
                       const PlanOptions& options = {});
@@ -110,7 +119,19 @@ class BATCHDOT_API Plan {
   void run(std::initializer_list<TensorView> operands, const MutableTensorView& out) const {
     run(std::span<const TensorView>(operands.begin(), operands.size()), out);
   }
+  /// The same with the caller's workspace, on the default executor.
+  void run(std::span<const TensorView> operands, const MutableTensorView& out,
+           std::span<std::byte> workspace) const;
+  void run(std::initializer_list<TensorView> operands, const MutableTensorView& out,
+           std::span<std::byte> workspace) const {
+    run(std::span<const TensorView>(operands.begin(), operands.size()), out, workspace);
+  }
+  /// The result as a new tensor. \throws Error  kFeed  the plan adds to out (beta), or out is not
+  /// dense.
   Tensor run(std::span<const TensorView> operands) const;
+  Tensor run(std::initializer_list<TensorView> operands) const {
+    return run(std::span<const TensorView>(operands.begin(), operands.size()));
+  }
 
   struct Impl;  ///< the steps; src/plan/plan.h
 
@@ -134,6 +155,9 @@ class BATCHDOT_API PlanFamily {
   /// \throws Error  as bind() and Plan::make.
   Plan plan(std::span<const Layout> operands);
   Tensor run(std::span<const TensorView> operands);
+  Tensor run(std::initializer_list<TensorView> operands) {
+    return run(std::span<const TensorView>(operands.begin(), operands.size()));
+  }
 
  private:
   struct Impl;

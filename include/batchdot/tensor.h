@@ -140,7 +140,7 @@ struct TensorView {
   template <class T>
   requires(!std::is_void_v<T>) TensorView(const T* data_, Extents extents, Strides strides)
       : data(data_), layout(DType::of<T>(), std::move(extents), std::move(strides)) {}
-  template <class T, std::size_t N>
+  template <ElementType T, std::size_t N>
   explicit TensorView(std::span<T, N> vector)
       : TensorView(vector.data(), Extents{static_cast<std::int64_t>(vector.size())}) {}
   template <detail::HasRowsAndColumns Matrix>
@@ -209,6 +209,7 @@ class BATCHDOT_API Tensor {
 
   operator TensorView() const { return TensorView(data(), layout_); }
   TensorView view() const { return *this; }
+  operator MutableTensorView() { return MutableTensorView(data(), layout_); }
   MutableTensorView mutable_view() { return MutableTensorView(data(), layout_); }
 
  private:

@@ -27,6 +27,40 @@ void check_label(const Contraction& c, Label label, std::string_view where) {
               text("contraction: label ", label, " of ", where, " has no extent"));
 }
 
+// A known axis has its label's extent, or 1 where it may stretch.
+void check_extents(const Contraction& c, int operand, const std::string& operand_text) {
+  const Input& input = c.inputs[static_cast<std::size_t>(operand)];
+  for (int axis = 0; axis < input.shape.rank(); ++axis) {
+    const auto at = static_cast<std::size_t>(axis);
+    const Dim& dim = input.shape[axis];
+    const Dim& extent = c.extents[input.labels[at]];
+    if (!dim.is_known() || !extent.is_known() || dim == extent) continue;
+    const bool stretches = at < input.may_broadcast.size() && input.may_broadcast[at];
+    if (stretches && dim == Dim(1)) continue;
+    throw Error(
+        ErrorCode::kLabel,
+        text("contraction: ", operand_text, " axis ", axis, " has ", dim, ", its label ", extent),
+        place_of(operand, axis, &dim));
+  }
+}
+
+void check_condition(const Contraction& c, const Condition& condition) {
+  const auto is_axis = [&](AxisRef ref) {
+    return ref.operand >= 0 && static_cast<std::size_t>(ref.operand) < c.inputs.size() &&
+           ref.axis >= 0 && ref.axis < c.inputs[static_cast<std::size_t>(ref.operand)].shape.rank();
+  };
+  const bool names_axis = condition.kind != ConditionKind::kReshape;
+  const bool names_two =
+      condition.kind == ConditionKind::kEqual || condition.kind == ConditionKind::kOneOrEqual;
+  if ((names_axis && !is_axis(condition.lhs)) || (names_two && !is_axis(condition.rhs)) ||
+      condition.divisor < 1) {
+    throw Error(ErrorCode::kLabel, "contraction: a condition names an axis that is not there");
+  }
+  for (const Labels* labels : {&condition.kept, &condition.flattened, &condition.others}) {
+    for (const Label label : *labels) check_label(c, label, "a condition");
+  }
+}
+
 void mark_broadcast(Input& input, int axis) {
   input.may_broadcast.resize(input.labels.size(), false);
   input.may_broadcast[static_cast<std::size_t>(axis)] = true;
@@ -49,6 +83,11 @@ void validate(const Contraction& c) {
     throw Error(ErrorCode::kLimit, text("contraction: has ", c.extents.size(),
                                         " labels, the limit is ", Limits::kLabels));
   }
+  if (c.names.size() > c.extents.size()) {
+    throw Error(ErrorCode::kLabel, text("contraction: has ", c.names.size(), " names for ",
+                                        c.extents.size(), " labels"));
+  }
+  for (const Condition& condition : c.conditions) check_condition(c, condition);
   for (std::size_t i = 0; i < c.inputs.size(); ++i) {
     const Input& input = c.inputs[i];
     const std::string operand =
@@ -59,6 +98,7 @@ void validate(const Contraction& c) {
                   text("contraction: ", operand, " has rank ", input.shape.rank(), " and ",
                        input.labels.size(), " labels"));
     }
+    check_extents(c, static_cast<int>(i), operand);
   }
   for (std::size_t i = 0; i < c.output.size(); ++i) {
     const Label label = c.output[i];
@@ -83,7 +123,11 @@ void validate(const Contraction& c) {
 }
 
 LabelRoles classify(const Contraction& c) {
-  BATCHDOT_ASSERT(c.inputs.size() == 1 || c.inputs.size() == 2);
+  if (c.inputs.empty() || c.inputs.size() > 2) {
+    throw Error(
+        ErrorCode::kUsage,
+        text("classify: takes a contraction of one or two operands, not ", c.inputs.size()));
+  }
   static const Labels kNone;
   const Labels& lhs = c.inputs[0].labels;
   const Labels& rhs = c.inputs.size() == 2 ? c.inputs[1].labels : kNone;
@@ -96,7 +140,9 @@ LabelRoles classify(const Contraction& c) {
   for (const Label label : c.contracting_order) {
     const bool in_lhs = holds(lhs, label);
     const bool in_rhs = holds(rhs, label);
-    (in_lhs && in_rhs ? roles.contracting : in_lhs ? roles.lhs_summed : roles.rhs_summed)
+    (in_lhs && in_rhs ? roles.contracting
+     : in_lhs         ? roles.lhs_summed
+                      : roles.rhs_summed)
         .push_back(label);
   }
   return roles;

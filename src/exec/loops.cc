@@ -349,6 +349,7 @@ class DotsItems {
         kernels_(*step.kernels),
         layout_(layout),
         scratch_(task.scratch),
+        control_(*task.control),
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
@@ -393,7 +394,7 @@ class DotsItems {
       kernels_.dots(call);
       call.first = false;
       k += depth;
-    } while (k < f.K);
+    } while (k < f.K && !is_stopped(control_));
   }
 
   void pack(const std::byte* source, DType dtype, bool conjugate, const AxisWalk& items,
@@ -441,6 +442,7 @@ class DotsItems {
   const kernel::ArithmeticKernels& kernels_;
   const DotsScratch& layout_;
   std::byte* scratch_;
+  const RunControl& control_;
   const std::byte* lhs_;
   const std::byte* rhs_;
   std::byte* out_;
@@ -481,7 +483,8 @@ void run_items(const ContractStep& step, const TaskContext& task, std::int64_t f
     const DotsScratch layout = dots_scratch(step);
     DotsItems dots(step, layout, task);
     for (std::int64_t item = first; item < last; ++item) {
-      dots.run(item * kDotsPerItem, std::min(step.folded.batch_count, (item + 1) * kDotsPerItem));
+      dots.run(item * step.blocking.row_block,
+               std::min(step.folded.batch_count, (item + 1) * step.blocking.row_block));
       if (finish_item(*task.control)) return;
     }
     return;

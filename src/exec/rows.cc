@@ -129,9 +129,12 @@ void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first
       for (std::int64_t item = first; item < last; ++item) {
         const From* from = reinterpret_cast<const From*>(in) + item * step.outer.lhs;
         To* to = reinterpret_cast<To*>(out) + item * step.outer.out;
+        const std::int64_t count =
+            step.total == 0 ? step.inner.extent
+                            : std::min(step.inner.extent, step.total - item * step.inner.extent);
         Odometer at(step.middle, 0);
         for (std::int64_t run = 0; run < runs; ++run, at.next()) {
-          copy_run(from + at.lhs, step.inner.lhs, to + at.out, step.inner.out, step.inner.extent);
+          copy_run(from + at.lhs, step.inner.lhs, to + at.out, step.inner.out, count);
         }
         if (finish_item(*task.control)) return;
       }

@@ -88,10 +88,13 @@ void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
                                        " operands, given ", operands.size()));
   }
   const int count = static_cast<int>(operands.size());
+  const auto name = [&](int i) {
+    return i < plan.inputs ? operand_name(i, plan.inputs) : std::string("bias");
+  };
   for (int i = 0; i < count; ++i) {
     const TensorView& view = operands[static_cast<std::size_t>(i)];
     check_view(plan.operands[static_cast<std::size_t>(i)], view.layout, view.data, view.device,
-               operand_name(i, count), i);
+               name(i), i);
   }
   check_view(plan.out, out.layout, out.data, out.device, "out", {});
   if (is_empty(plan.out)) return;
@@ -102,11 +105,28 @@ void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
     const auto [low, high] = reach(view.data, view.layout);
     if (low < out_high && out_low < high) {
       throw Error(ErrorCode::kOverlap,
-                  text("run: out overlaps ", operand_name(i, count),
+                  text("run: out overlaps ", name(i),
                        ": the result would be written over what is still read"),
                   place_of(i));
     }
   }
+}
+
+// The workspace is written while operands are read and out is written.
+void check_workspace(const Plan::Impl& plan, std::span<const TensorView> operands,
+                     const MutableTensorView& out, std::span<std::byte> workspace) {
+  if (plan.facts.workspace_bytes == 0) return;
+  const auto begin = reinterpret_cast<std::uintptr_t>(workspace.data());
+  const auto end = begin + plan.facts.workspace_bytes;
+  const auto check = [&](const void* data, const Layout& layout, std::string_view who) {
+    if (is_empty(layout)) return;
+    const auto [low, high] = reach(data, layout);
+    if (low < end && begin < high) {
+      throw Error(ErrorCode::kOverlap, text("run: the workspace overlaps ", who));
+    }
+  };
+  check(out.data, out.layout, "out");
+  for (const TensorView& view : operands) check(view.data, view.layout, "an operand");
 }
 
 struct StepRun {
@@ -148,6 +168,7 @@ void Plan::run(std::span<const TensorView> operands, const MutableTensorView& ou
     throw Error(ErrorCode::kFeed,
                 text("run: the workspace is not aligned to ", kScratchAlignment, " bytes"));
   }
+  check_workspace(*impl_, operands, out, workspace);
   StepRun run{impl_.get(), nullptr, {}, workspace.data() + impl_->temporary_bytes};
   run.context.operands = operands.data();
   run.context.out = static_cast<std::byte*>(out.data);
@@ -161,7 +182,7 @@ void Plan::run(std::span<const TensorView> operands, const MutableTensorView& ou
       executor.parallel_for(executor.state, impl_->tasks, run_task, &run);
     }
     if (is_stopped(control)) {
-      throw Error(ErrorCode::kInterrupted, "run: stopped before its end; out is unfinished");
+      throw Error(ErrorCode::kInterrupted, "run: stopped; out may be unfinished");
     }
   }
 }
@@ -169,11 +190,20 @@ void Plan::run(std::span<const TensorView> operands, const MutableTensorView& ou
 void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out) const {
   check_views(*impl_, operands, out);
   const Workspace workspace(workspace_bytes());
-  run(operands, out, workspace.span(),
+  run(operands, out, workspace.span());
+}
+
+void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out,
+               std::span<std::byte> workspace) const {
+  run(operands, out, workspace,
       impl_->tasks == 1 ? Executor::inline_executor() : default_executor());
 }
 
 Tensor Plan::run(std::span<const TensorView> operands) const {
+  if (impl_->reads_out) {
+    throw Error(ErrorCode::kFeed,
+                "run: the plan adds to what is in out (beta): give the out it adds to");
+  }
   Tensor result = Tensor::uninitialized(impl_->out.dtype, impl_->out.extents);
   if (!(impl_->out.strides == result.layout().strides)) {
     throw Error(ErrorCode::kFeed, "run: the plan's out is not dense: give the memory it goes to");

@@ -33,6 +33,16 @@ T plus(T a, T b) {
   }
 }
 
+// A whole number of at most 2^53 in size, modulo 2^n for integers.
+template <class T>
+T factor(double x) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<std::int64_t>(x));
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
 // t = alpha * sum; t = t + (beta * old); t = t + bias. A factor of exactly 1 is skipped, with beta
 // = 0 the old value is not read.
 template <class Real, class Out>
@@ -53,8 +63,8 @@ void store_row(const StoreCall& call, std::int64_t row) {
       return;
     }
   }
-  const Real alpha = static_cast<Real>(call.alpha);
-  const Real beta = static_cast<Real>(call.beta);
+  const Real alpha = factor<Real>(call.alpha);
+  const Real beta = factor<Real>(call.beta);
   const auto finish = [&](Real t, Real old, Real b) {
     if (call.alpha != 1) t = times(alpha, t);
     if (call.beta != 0) t = plus(t, call.beta == 1 ? old : times(beta, old));

@@ -2,6 +2,10 @@
 #pragma once
 // Between element types, by integer steps where a rounding is ours to fix.
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "batchdot promises bits: it cannot be compiled with -ffast-math"
+#endif
+
 #include <bit>
 #include <cmath>
 #include <complex>
@@ -96,6 +100,8 @@ To convert(From x) {
     return x;
   } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
     return convert<To>(widen(x));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return x != From{};
   } else if constexpr (kIsComplex<From>) {
     if constexpr (kIsComplex<To>) {
       using T = typename To::value_type;
@@ -105,8 +111,6 @@ To convert(From x) {
     }
   } else if constexpr (kIsComplex<To>) {
     return To(convert<typename To::value_type>(x), 0);
-  } else if constexpr (std::is_same_v<To, bool>) {
-    return x != From{};
   } else if constexpr (std::is_same_v<To, Half>) {
     return round_to_f16(round_to_odd(x));
   } else if constexpr (std::is_same_v<To, BFloat16>) {

@@ -17,6 +17,9 @@ using kernel::Arithmetic;
 constexpr std::int64_t kKC = 256;   // two blocks of 128: a panel of 48 columns fills L1 and streams
 constexpr std::int64_t kMC = 144;   // rows of a packed block of lhs: 147 kB of f32, in L2
 constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 1 MB of f32
+// Multiply-adds of a work item at most, some milliseconds: a run can be watched and stopped between
+// them.
+constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
 constexpr std::int64_t kScatterRows = 128;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 
@@ -77,16 +80,18 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
 
 // The result may hold running sums: same type, unit stride along N, nothing to be done at the
 // store.
-bool may_be_direct(const ContractStep& step) {
+std::string_view why_sums_need_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
-  return step.scale.is_plain() && !is_complex(step.arithmetic) &&
-         step.arithmetic != Arithmetic::kBF16 && step.out_dtype == panel_dtype(step.arithmetic) &&
-         is_one_stride(f.m) && is_one_stride(f.n) && (f.n.empty() || f.n[0].out == 1);
+  if (!step.scale.is_plain()) return "the result is scaled, or something is added";
+  if (is_complex(step.arithmetic)) return "complex sums are kept as re and im apart";
+  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is rounded once, at the end";
+  if (!(step.out_dtype == panel_dtype(step.arithmetic)))
+    return "the result is narrower than its sums";
+  if (!is_one_stride(f.m) || !is_one_stride(f.n))
+    return "the axes of the result do not fold into M and N";
+  if (!f.n.empty() && f.n[0].out != 1) return "the result is not contiguous along N";
+  return {};
 }
-
-// The multiply-adds of one work item, at most: 2 ms of a core that is good at it. Between items a
-// run counts its progress and sees that it is to stop.
-constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
 void split_work(ContractStep& step, int tasks) {
@@ -216,7 +221,9 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused)
   if (f.M == 1 && f.N == 1 && f.batch_count > 1) {
     step.form = ContractStep::Form::kDots;
     step.packs_lhs = step.packs_rhs = true;
-    step.items = ceil_div(f.batch_count, kDotsPerItem);
+    const std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
+    b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
+    step.items = ceil_div(f.batch_count, b.row_block);
     step.task_bytes = dots_scratch(step).bytes;
     b.MC = b.NC = 1;
     refuse("tiles", "M = N = 1: lanes run over the batch");
@@ -224,9 +231,9 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused)
   }
   refuse("dots", f.batch_count > 1 ? "M * N > 1" : "one item alone");
   step.form = ContractStep::Form::kTiles;
-  step.is_direct = may_be_direct(step);
-  if (!step.is_direct)
-    refuse("sums kept in the result", "it is narrow, complex, scattered or scaled");
+  const std::string_view scratch = why_sums_need_scratch(step);
+  step.is_direct = scratch.empty();
+  if (!step.is_direct) refuse("sums kept in the result", scratch);
   const std::string_view lhs_packed = why_lhs_is_packed(step);
   const std::string_view rhs_packed = why_rhs_is_packed(step);
   step.packs_lhs = !lhs_packed.empty();

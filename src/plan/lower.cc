@@ -30,6 +30,9 @@ Value as_reals(Value value, Label parts) {
 // Waking a thread costs microseconds: a task has at least this many multiply-adds to do.
 constexpr double kWorkPerTask = 1 << 18;
 
+// A copy that is one run is cut into work items of this many elements.
+constexpr std::int64_t kCopyRun = 1 << 16;
+
 double work_of(const ContractStep& step) {
   const Folded& f = step.folded;
   return static_cast<double>(f.batch_count) * static_cast<double>(f.M) * static_cast<double>(f.N) *
@@ -96,7 +99,7 @@ Value Builder::temporary(DType dtype, const Labels& labels) {
 
 // A label summed away in one operand alone is summed before the product, into the accumulator's
 // type.
-Value Builder::widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept) {
+Value Builder::sum_alone(const Value& operand, const Labels& summed, const Labels& kept) {
   if (summed.empty()) return operand;
   const auto arithmetic = arithmetic_of(operand.dtype, operand.dtype);
   BATCHDOT_ASSERT(arithmetic);
@@ -123,13 +126,16 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   for (const Label label : rhs_labels) {
     if (!holds(rhs_summed, label)) rhs_kept.push_back(label);
   }
-  const Value a = widen_if_needed(lhs, lhs_summed, lhs_kept);
-  const Value b = widen_if_needed(rhs, rhs_summed, rhs_kept);
+  const Value a = sum_alone(lhs, lhs_summed, lhs_kept);
+  const Value b = sum_alone(rhs, rhs_summed, rhs_kept);
 
   ContractStep step;
   const auto arithmetic = arithmetic_of(a.dtype, b.dtype);
   BATCHDOT_ASSERT(arithmetic);
   step.arithmetic = *arithmetic;
+  if (step.arithmetic == kernel::Arithmetic::kBF16 && (a.is_widened || b.is_widened)) {
+    step.arithmetic = kernel::Arithmetic::kF32;
+  }
   step.kernels = &kernels_.arithmetic[static_cast<std::size_t>(step.arithmetic)];
   step.folded =
       fold({a.strides, b.strides, out.strides, bias}, extents_, contracting, step.kernels->lanes);
@@ -144,6 +150,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   step.out = out.place;
   step.out_dtype = out.dtype;
   step.scale = scale;
+  impl_->reads_out = impl_->reads_out || scale.beta != 0;
   std::vector<Refusal> refused;
   choose_kernel(step, impl_->tasks, &refused);
 
@@ -212,6 +219,13 @@ void Builder::copy(const Value& in, const Value& out) {
     step.outer = step.middle.front();
     step.middle.erase(step.middle.begin());
   }
+  if (step.outer.extent == 1 && step.inner.extent > kCopyRun) {
+    const FoldedAxis whole = step.inner;
+    step.total = whole.extent;
+    step.inner.extent = kCopyRun;
+    step.outer = {(whole.extent + kCopyRun - 1) / kCopyRun, whole.lhs * kCopyRun, 0,
+                  whole.out * kCopyRun, 0};
+  }
   step.items = folded.M * folded.N == 0 ? 0 : step.outer.extent;
   PlanFacts& facts = impl_->facts;
   facts.kernel = "copy";
@@ -241,8 +255,14 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   const Folded folded = fold(rows, extents_, {}, 1);
   step.rows = axes_of_one(folded);
   step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;
-  // A row is widened into scratch, twice its accumulator's size to be on the safe side of complex.
-  step.task_bytes = align_up(static_cast<std::size_t>(step.axis.extent) * 2 * sizeof(double));
+  // A row is widened into scratch.
+  const std::int64_t element = step.in_dtype == DType(F64{}) ? sizeof(double) : sizeof(float);
+  const auto row_bytes = checked_multiply(step.axis.extent, element);
+  if (!row_bytes || !checked_add(*row_bytes, kScratchAlignment)) {
+    throw Error(ErrorCode::kOverflow, text("plan: a row of ", step.axis.extent,
+                                           " elements takes more than 2^63 - 1 bytes"));
+  }
+  step.task_bytes = align_up(static_cast<std::size_t>(*row_bytes));
   PlanFacts& facts = impl_->facts;
   facts.kernel = step.kind == RowwiseStep::Kind::kSoftmax ? "softmax rows" : "normalize rows";
   facts.M = folded.M * folded.N;
@@ -252,7 +272,8 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   impl_->steps.emplace_back(std::move(step));
 }
 
-std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, Layout out,
+std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, int inputs,
+                                                  Layout out,
                                                   std::vector<std::pair<int, int>> path) {
   double tasks =
       1;  // as many as the largest step can feed; a caller's own number is not argued with
@@ -265,12 +286,18 @@ std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, 
   }
   impl_->tasks = static_cast<int>(std::min(tasks, static_cast<double>(impl_->tasks)));
   impl_->operands = std::move(operands);
+  impl_->inputs = inputs;
   impl_->out = std::move(out);
   impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps
   impl_->facts.threads = impl_->tasks;
   impl_->facts.path = std::move(path);
-  impl_->facts.workspace_bytes =
-      impl_->temporary_bytes + static_cast<std::size_t>(impl_->tasks) * impl_->task_bytes;
+  const auto scratch = checked_multiply(impl_->tasks, static_cast<std::int64_t>(impl_->task_bytes));
+  const auto workspace =
+      scratch ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes), *scratch) : scratch;
+  if (!workspace) {
+    throw Error(ErrorCode::kOverflow, "plan: a workspace of more than 2^63 - 1 bytes");
+  }
+  impl_->facts.workspace_bytes = static_cast<std::size_t>(*workspace);
   return impl_;
 }
 

@@ -14,6 +14,7 @@ struct Value {
   DType dtype;
   LabelStrides strides;  ///< each label once: a diagonal is the sum of its strides
   bool conjugate = false;
+  bool is_widened = false;  ///< f16 or bf16 that is computed in f32, in the order of f32
 };
 
 /// Collects steps and workspace.
@@ -35,14 +36,12 @@ class Builder {
   /// Softmax or normalisation along `axis`.
   void rowwise(RowwiseStep step, const Value& in, const Value& out, Label axis);
 
-  const std::vector<Dim>& extents() const { return extents_; }
-  int tasks() const { return impl_->tasks; }
   /// The finished plan's insides; `path` for the facts.
-  std::shared_ptr<const Plan::Impl> finish(std::vector<Layout> operands, Layout out,
+  std::shared_ptr<const Plan::Impl> finish(std::vector<Layout> operands, int inputs, Layout out,
                                            std::vector<std::pair<int, int>> path);
 
  private:
-  Value widen_if_needed(const Value& operand, const Labels& summed, const Labels& kept);
+  Value sum_alone(const Value& operand, const Labels& summed, const Labels& kept);
 
   const kernel::Kernels& kernels_;
   bool threads_are_given_ = false;

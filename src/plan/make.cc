@@ -71,15 +71,18 @@ void check_no_self_overlap(const Layout& out) {
   }
 }
 
-Value operand_value(int index, const Layout& layout, const Labels& labels,
-                    const std::vector<Dim>& extents) {
+// An axis of one element goes nowhere, whatever stride it was given.
+std::int64_t stride_or_0(const Layout& layout, std::size_t axis) {
+  return layout.extents[axis] <= 1 ? 0 : layout.strides[axis];
+}
+
+Value operand_value(int index, const Layout& layout, const Labels& labels) {
   Value value;
   value.place = {Place::Where::kOperand, index, 0};
   value.dtype = layout.dtype;
   for (std::size_t axis = 0; axis < labels.size(); ++axis) {
     const Label label = labels[axis];
-    const bool stretched = layout.extents[axis] == 1 && extents[label] != Dim(1);
-    const std::int64_t stride = stretched ? 0 : layout.strides[axis];
+    const std::int64_t stride = stride_or_0(layout, axis);
     const auto same = std::find_if(value.strides.begin(), value.strides.end(),
                                    [&](const LabelStride& entry) { return entry.label == label; });
     if (same != value.strides.end()) {
@@ -96,7 +99,7 @@ Value out_value(const Layout& layout, const Labels& labels) {
   value.place.where = Place::Where::kOut;
   value.dtype = layout.dtype;
   for (std::size_t axis = 0; axis < labels.size(); ++axis) {
-    value.strides.push_back({labels[axis], layout.strides[axis]});
+    value.strides.push_back({labels[axis], stride_or_0(layout, axis)});
   }
   return value;
 }
@@ -137,7 +140,10 @@ DType choose_dtype(std::span<const Layout> operands, const PlanOptions& options,
 Value in_dtype(Builder& builder, Value value, DType dtype) {
   if (value.dtype == dtype) return value;
   const bool is_narrow = value.dtype == DType(F16{}) || value.dtype == DType(BF16{});
-  if (is_narrow && dtype == DType(F32{})) return value;
+  if (is_narrow && dtype == DType(F32{})) {
+    value.is_widened = true;
+    return value;
+  }
   Value converted = builder.temporary(dtype, labels_of(value));
   builder.copy(value, converted);
   converted.conjugate = value.conjugate;
@@ -160,23 +166,23 @@ Layout checked_out(std::optional<Layout> out, DType result, DType accumulator,
   return *out;
 }
 
-StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType result,
+StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType out,
                             LabelStrides& bias_strides, int bias_operand) {
   StoreScale scale;
   scale.alpha = epilogue.alpha;
   scale.beta = epilogue.beta;
-  const bool is_integer = result == DType(I32{}) || result == DType(I64{}) || result == DType(I8{});
+  const bool is_integer = out == DType(I32{}) || out == DType(I64{});
   const auto is_whole = [](double x) { return std::nearbyint(x) == x && std::fabs(x) <= 0x1p53; };
   if (is_integer && !(is_whole(scale.alpha) && is_whole(scale.beta))) {
     throw Error(ErrorCode::kDType,
-                text("plan: ", result.name(), " takes whole numbers as alpha and beta"));
+                text("plan: ", out.name(), " takes whole numbers as alpha and beta"));
   }
   if (!epilogue.bias) return scale;
   const Epilogue::Bias& bias = *epilogue.bias;
   check_layout(bias.layout, "bias");
-  if (!(bias.layout.dtype == result)) {
-    throw Error(ErrorCode::kDType, text("plan: bias is ", bias.layout.dtype.name(),
-                                        ", the result is ", result.name()));
+  if (!(bias.layout.dtype == out)) {
+    throw Error(ErrorCode::kDType,
+                text("plan: bias is ", bias.layout.dtype.name(), ", out is ", out.name()));
   }
   if (bias.labels.size() != bias.layout.extents.size()) {
     throw Error(ErrorCode::kFeed, text("plan: bias has ", bias.layout.extents.size(), " axes and ",
@@ -195,7 +201,7 @@ StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DTyp
                   text("plan: bias axis ", axis, " has ", bias.layout.extents[axis],
                        ", the result ", c.extents[label]));
     }
-    bias_strides.push_back({label, bias.layout.strides[axis]});
+    bias_strides.push_back({label, stride_or_0(bias.layout, axis)});
   }
   scale.bias = {Place::Where::kOperand, bias_operand, 0};
   return scale;
@@ -247,7 +253,7 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
     }
   }
   const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() && epilogue.alpha == 1 &&
-                       epilogue.beta == 0 && !epilogue.bias;
+                       epilogue.beta == 0 && !epilogue.bias && !c.inputs[0].conjugate;
   const DType dtype = choose_dtype(operands, options, !is_copy);
   const DType result = is_copy ? dtype : dtype.result();
   const auto arithmetic = arithmetic_of(dtype, dtype);
@@ -255,26 +261,27 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   const Layout target = checked_out(std::move(out), result, accumulator, result_shape(c).extents());
   LabelStrides bias;
   const StoreScale scale =
-      checked_epilogue(epilogue, c, result, bias, static_cast<int>(operands.size()));
+      checked_epilogue(epilogue, c, target.dtype, bias, static_cast<int>(operands.size()));
 
+  const int count = static_cast<int>(operands.size());
   Builder builder(options, c.extents);
   std::vector<Layout> fed(operands.begin(), operands.end());
   if (epilogue.bias) fed.push_back(epilogue.bias->layout);
   const Value final_out = out_value(target, c.output);
   const auto input = [&](std::size_t i) {
-    Value value = operand_value(static_cast<int>(i), operands[i], c.inputs[i].labels, c.extents);
+    Value value = operand_value(static_cast<int>(i), operands[i], c.inputs[i].labels);
     value.conjugate = c.inputs[i].conjugate;
     return in_dtype(builder, std::move(value), dtype);
   };
 
+  if (is_copy) {
+    builder.copy(operand_value(0, operands[0], c.inputs[0].labels), final_out);
+    return PlanAccess::make(builder.finish(std::move(fed), count, target, {}));
+  }
   std::vector<std::pair<int, int>> path;
   Value current = input(0);
   if (c.inputs.size() == 1) {
-    if (is_copy) {
-      builder.copy(current, final_out);
-    } else {
-      builder.reduce(current, final_out, c.contracting_order, scale, bias);
-    }
+    builder.reduce(current, final_out, c.contracting_order, scale, bias);
   }
   for (std::size_t i = 1; i < c.inputs.size(); ++i) {
     const Value next = input(i);
@@ -305,7 +312,7 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   for (std::size_t i = 1; i < path.size(); ++i) {
     path[i] = {0, static_cast<int>(c.inputs.size() - i) - 1};
   }
-  return PlanAccess::make(builder.finish(std::move(fed), target, std::move(path)));
+  return PlanAccess::make(builder.finish(std::move(fed), count, target, std::move(path)));
 }
 
 Plan Plan::softmax(const Layout& operand, int axis, std::optional<Layout> out,
@@ -335,9 +342,9 @@ Plan Plan::softmax(const Layout& operand, int axis, std::optional<Layout> out,
     extents.emplace_back(operand.extents[static_cast<std::size_t>(i)]);
   }
   Builder builder(options, extents);
-  const Value in = in_dtype(builder, operand_value(0, operand, labels, extents), dtype);
+  const Value in = in_dtype(builder, operand_value(0, operand, labels), dtype);
   builder.rowwise({}, in, out_value(target, labels), static_cast<Label>(resolved));
-  return PlanAccess::make(builder.finish({operand}, target, {}));
+  return PlanAccess::make(builder.finish({operand}, 1, target, {}));
 }
 
 Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
@@ -345,6 +352,12 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
   if (!layer.normalize) return make(layer.contraction, operands, std::move(out), {}, options);
   const Contraction& c = layer.contraction;
   validate(c);
+  const auto has_axis = [&](std::size_t i, int axis) {
+    return axis >= 0 && axis < c.inputs[i].shape.rank();
+  };
+  if (c.inputs.size() != 2 || !has_axis(0, layer.lhs_axis) || !has_axis(1, layer.rhs_axis)) {
+    throw Error(ErrorCode::kInputs, "dot_layer: needs two operands and an axis of each");
+  }
   check_operands(c, operands);
   const DType dtype = choose_dtype(operands, options, true);
   const auto arithmetic = arithmetic_of(dtype, dtype);
@@ -368,7 +381,7 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
       stretched.push_back(std::exchange(labels[axis], unstretched));
     }
     const int operand = static_cast<int>(i);
-    const Value in = in_dtype(builder, operand_value(operand, operands[i], labels, extents), dtype);
+    const Value in = in_dtype(builder, operand_value(operand, operands[i], labels), dtype);
     normalized[i] = builder.temporary(accumulator, labels_of(in));
     RowwiseStep step;
     step.kind = RowwiseStep::Kind::kNormalize;
@@ -379,7 +392,7 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
     for (const Label label : stretched) normalized[i].strides.push_back({label, 0});
   }
   builder.contract(normalized[0], normalized[1], out_value(target, c.output), c.contracting_order);
-  return PlanAccess::make(builder.finish({operands.begin(), operands.end()}, target, {{0, 1}}));
+  return PlanAccess::make(builder.finish({operands.begin(), operands.end()}, 2, target, {{0, 1}}));
 }
 
 }  // namespace batchdot::inline v0

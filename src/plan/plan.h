@@ -87,7 +87,8 @@ struct CopyStep {
   DType in_dtype, out_dtype;
   FoldedAxis outer;  ///< a work item is one position of it; lhs strides: in; out strides: out
   FoldedAxes middle;
-  FoldedAxis inner;  ///< one run
+  FoldedAxis inner;        ///< one run
+  std::int64_t total = 0;  ///< elements of a copy that is one run, cut into `outer`; else 0
   std::int64_t items = 0;
 };
 
@@ -95,6 +96,8 @@ using Step = std::variant<ContractStep, RowwiseStep, CopyStep>;
 
 struct Plan::Impl {
   std::vector<Layout> operands;  ///< of run(): the inputs, then the bias
+  int inputs = 0;                ///< operands that are no bias
+  bool reads_out = false;        ///< beta is not 0
   Layout out;
   std::vector<Step> steps;
   int tasks = 1;                    ///< the split of every step's items
@@ -147,7 +150,8 @@ struct DotsScratch {
 };
 DotsScratch dots_scratch(const ContractStep& step);
 
-/// Items of a dots step that one work item takes.
+/// Items of a dots step that one work item takes at most; Blocking::row_block says how many it does.
 inline constexpr std::int64_t kDotsPerItem = 1024;
+
 
 }  // namespace batchdot

@@ -10,6 +10,7 @@
 
 #include "batchdot/notation.h"
 #include "batchdot/plan.h"
+#include "src/kernel/convert.h"
 #include "src/kernel/float_mode.h"
 #include "tests/bits/random_problem.h"
 #include "tests/bits/scalar_program.h"
@@ -180,6 +181,86 @@ TEST(Bits, TheCallersFloatingPointModeChangesNothing) {
 #else
   GTEST_SKIP() << "only x86-64 is set up here";
 #endif
+}
+
+// t = alpha * sum; t = t + (beta * old); t = t + bias: each step one rounding, in any layout of
+// out.
+template <class T>
+void expect_epilogue_step_by_step(std::mt19937& random, DType dtype, T alpha, T beta) {
+  const std::int64_t M = 19, N = 21, K = 150, batch = 3;
+  const Contraction c = einsum("bmk,bkn->bmn", {Shape{batch, M, K}, Shape{batch, K, N}});
+  const Operand lhs = random_operand(random, dtype, {batch, M, K}, Elements::kOrdinary);
+  const Operand rhs = random_operand(random, dtype, {batch, K, N}, Elements::kOrdinary);
+  const Operand bias = random_operand(random, dtype, {N}, Elements::kOrdinary);
+  Operand out = random_operand(random, dtype, {batch, M, N}, Elements::kOrdinary);
+  const Tensor old = out.memory;
+  const auto old_at = [&](std::int64_t offset) {
+    const auto first = static_cast<const T*>(out.view.data) - out.memory.elements<T>().data();
+    return old.elements<T>()[static_cast<std::size_t>(first + offset)];
+  };
+  const Tensor sums = scalar_program(c, std::vector<TensorView>{lhs.view, rhs.view});
+  Epilogue epilogue;
+  epilogue.alpha = static_cast<double>(alpha);
+  epilogue.beta = static_cast<double>(beta);
+  epilogue.bias = Epilogue::Bias{bias.view.layout, {c.output[2]}};
+  const std::vector<Layout> layouts = {lhs.view.layout, rhs.view.layout};
+  const Plan plan = Plan::make(c, layouts, out.view.layout, epilogue);
+  plan.run({lhs.view, rhs.view, bias.view},
+           MutableTensorView(const_cast<void*>(out.view.data), out.view.layout));
+  for (std::int64_t i = 0; i < batch * M * N; ++i) {
+    const std::int64_t b = i / (M * N), m = i / N % M, n = i % N;
+    const Strides& s = out.view.strides();
+    const std::int64_t at = b * s[0] + m * s[1] + n * s[2];
+    using U = std::conditional_t<std::is_integral_v<T>, std::uint64_t, T>;
+    const auto step = [](auto x) { return static_cast<T>(x); };
+    T t = step(static_cast<U>(alpha) *
+               static_cast<U>(sums.elements<T>()[static_cast<std::size_t>(i)]));
+    const T scaled = step(static_cast<U>(beta) * static_cast<U>(old_at(at)));
+    t = step(static_cast<U>(t) + static_cast<U>(scaled));
+    t = step(static_cast<U>(t) +
+             static_cast<U>(static_cast<const T*>(bias.view.data)[n * bias.view.strides()[0]]));
+    ASSERT_EQ(t, static_cast<const T*>(out.view.data)[at]) << dtype.name() << " element " << i;
+  }
+}
+
+TEST(Bits, TheEpilogueRoundsStepByStep) {
+  std::mt19937 random(20267);
+  for (int i = 0; i < 5; ++i) {
+    expect_epilogue_step_by_step<float>(random, F32{}, 0.3f, 1.7f);
+    expect_epilogue_step_by_step<double>(random, F64{}, 0.3, -0.7);
+    expect_epilogue_step_by_step<std::int32_t>(random, I32{}, 3, -5);
+    expect_epilogue_step_by_step<std::int64_t>(random, I64{}, -3, 5);
+  }
+}
+
+// Narrow operands that are to be computed in f32 follow the order of f32, not that of their own
+// type.
+TEST(Bits, ComputingInF32IsTheSameAsWideningFirst) {
+  std::mt19937 random(20268);
+  const Contraction c = einsum("bmk,bkn->bmn", {Shape{2, 9, 131}, Shape{2, 131, 18}});
+  for (const DType dtype : {DType(BF16{}), DType(F16{})}) {
+    std::vector<Operand> narrow, wide;
+    for (const Input& input : c.inputs) {
+      narrow.push_back(
+          random_operand(random, dtype, input.shape.extents(), Elements::kExtreme, false));
+      wide.push_back({Tensor(F32{}, input.shape.extents()), {}});
+      dtype.visit([&](auto record) {
+        using Element = typename decltype(record)::Element;
+        float* to = wide.back().memory.elements<float>().data();
+        for (const Element x : narrow.back().memory.elements<Element>()) {
+          *to++ = kernel::convert<float>(x);
+        }
+      });
+      wide.back().view = wide.back().memory;
+    }
+    PlanOptions options;
+    options.compute_dtype = F32{};
+    const std::vector<Layout> layouts = {narrow[0].view.layout, narrow[1].view.layout};
+    const Tensor result = Plan::make(c, layouts, options).run({narrow[0].view, narrow[1].view});
+    EXPECT_TRUE(
+        same_bits(result, scalar_program(c, std::vector<TensorView>{wide[0].view, wide[1].view})))
+        << dtype.name();
+  }
 }
 
 // Rows around the blocks of 256 keys; excluded keys (-inf), zeros of both signs, huge and tiny
