@@ -14,7 +14,7 @@ using nlohmann::json;
 
 std::string quoted_json(std::string_view text) {
   std::string out;
-  explain_detail::append_quoted(out, text);
+  append_quoted(out, text);
   return out;
 }
 

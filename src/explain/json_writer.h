@@ -9,11 +9,9 @@
 #include <string_view>
 
 #include "batchdot/shape.h"
+#include "src/core/json_text.h"
 
 namespace batchdot::explain_detail {
-
-/// Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD, so that the document is one.
-void append_quoted(std::string& out, std::string_view text);
 
 /// One JSON document without line breaks; the commas are put where they belong.
 class JsonWriter {

@@ -7,7 +7,7 @@
 #include "src/core/text.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <map>
 
 #include "batchdot/dtype.h"
@@ -101,8 +101,10 @@ std::string quantity(double amount, std::string_view unit, std::string_view unit
     ++step;
   }
   char digits[32];
-  std::snprintf(digits, sizeof digits, "%.3g", amount);
-  return text(digits, " ", kPrefixes[step], step == 0 ? unit_of_one : unit);
+  const auto [end, failure] =
+      std::to_chars(digits, digits + sizeof digits, amount, std::chars_format::general, 3);
+  return text(std::string_view(digits, static_cast<std::size_t>(end - digits)), " ",
+              kPrefixes[step], step == 0 ? unit_of_one : unit);
 }
 std::string flops_text(double amount) { return quantity(amount, "flop", "flop"); }
 std::string bytes_text(double amount) {

@@ -3,6 +3,7 @@
 
 #include "batchdot/error.h"
 #include "src/core/checked.h"
+#include "src/core/json_text.h"
 #include "src/core/text.h"
 #include "src/core/utf8.h"
 
@@ -203,21 +204,9 @@ void JsonReader::expect_end() {
 }
 
 std::string json_string(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += "\\u00";
-      out += kHex[static_cast<std::size_t>(c) >> 4];
-      out += kHex[static_cast<std::size_t>(c) & 15];
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
+  std::string out;
+  append_quoted(out, text);
+  return out;
 }
 
 }  // namespace batchdot::operation

@@ -47,7 +47,7 @@ class JsonReader {
   std::size_t at_ = 0;
 };
 
-/// The text as a JSON string, quoted.
+/// The text as a JSON string, quoted; bytes that are no UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);
 
 }  // namespace batchdot::operation
