@@ -71,11 +71,10 @@ std::int64_t from_the_end(std::int64_t axis, int rank) { return axis < 0 ? axis 
 
 [[noreturn]] void refuse_range(std::string_view function, int operand, std::int64_t given,
                                const Shape& shape) {
-  ErrorPlace place = place_of(operand);
   throw Error(ErrorCode::kAxisRange,
               text(function, ": axis ", given, " of ", operand == 0 ? "lhs" : "rhs",
                    " is out of range: rank ", shape.rank(), ", shape ", shape),
-              place);
+              place_of_given(operand, given, shape));
 }
 
 // In Keras's order: the form first, then axis 0 anywhere, then the length, then the range.
@@ -158,7 +157,7 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
     throw Error(ErrorCode::kRank,
                 text(function, ": ", operand == 0 ? "lhs" : "rhs", " has rank ", shape.rank(), ", ",
                      dialect.name(), " needs a batch axis and another: ", both_shapes(lhs, rhs)),
-                place_of(operand));
+                place_of_rank(operand, shape));
   }
   if (lhs[0].is_known() && rhs[0].is_known() && !(lhs[0] == rhs[0])) {
     throw Error(ErrorCode::kBatch,

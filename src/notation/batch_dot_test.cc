@@ -386,8 +386,8 @@ TEST(BatchDot, RefusesAndSaysWhere) {
     std::string_view place;
   } kCases[] = {
       // Family B, in its order of checks.
-      {b, {3}, {2, 3}, 1, ErrorCode::kRank, "0"},
-      {b, {2, 3}, {3}, 1, ErrorCode::kRank, "1"},
+      {b, {3}, {2, 3}, 1, ErrorCode::kRank, "0=1"},
+      {b, {2, 3}, {3}, 1, ErrorCode::kRank, "1=1"},
       {b, {2, 3, 4}, {5, 4, 3}, 0, ErrorCode::kBatch, "0.0=2 1.0=5"},
       {b, {1, 3, 4}, {5, 4, 3}, {2, 1}, ErrorCode::kBatch, "0.0=1 1.0=5"},
       {b, {2, 3, 4}, {2, 3, 4}, {{1}, {1}}, ErrorCode::kAxesNested, ""},
@@ -400,10 +400,11 @@ TEST(BatchDot, RefusesAndSaysWhere) {
       {b, {2, 3, 4}, {2, 3, 4}, {1, 0, 1}, ErrorCode::kAxis0, "1.0=2"},
       {b, {2, 3, 4}, {2, 3, 4}, {1, 1, 1}, ErrorCode::kAxesLen, ""},
       {b, {2, 3, 4}, {2, 3, 4}, {1, 1, 0}, ErrorCode::kAxesLen, ""},
-      {b, {2, 3, 4}, {2, 3, 4}, {3, 1}, ErrorCode::kAxisRange, "0"},
-      {b, {2, 3, 4}, {2, 3, 4}, {1, 3}, ErrorCode::kAxisRange, "1"},
-      {b, {2, 3, 4}, {2, 3, 4}, {-4, 1}, ErrorCode::kAxisRange, "0"},  // theirs wraps once more
-      {b, {2, 1, 1}, {2, 2, 1}, {-4, -1}, ErrorCode::kAxisRange, "0"},
+      {b, {2, 3, 4}, {2, 3, 4}, {3, 1}, ErrorCode::kAxisRange, "0.3=3"},
+      {b, {2, 3, 4}, {2, 3, 4}, {1, 3}, ErrorCode::kAxisRange, "1.3=3"},
+      {b, {2, 3, 4}, {2, 3, 4}, {-4, 1}, ErrorCode::kAxisRange, "0.-4=3"},  // theirs wraps once
+                                                                            // more
+      {b, {2, 1, 1}, {2, 2, 1}, {-4, -1}, ErrorCode::kAxisRange, "0.-4=3"},
       {b, {9, 2, 20}, {9, 30, 4}, {2, 1}, ErrorCode::kDim, "0.2=20 1.1=30"},
       {b, {9, 2, 1}, {9, 30, 4}, {2, 1}, ErrorCode::kDim, "0.2=1 1.1=30"},
       // Family A.
@@ -432,9 +433,9 @@ TEST(BatchDot, RefusesAndSaysWhere) {
       {kBroadcasting, {2, 3, 4}, {5, 6, 3}, {2, 1}, ErrorCode::kDim, "0.2=4 1.1=6"},
       {both(a, {"tfjs"}), {2, 3, 4}, {2, 5, 4}, 1, ErrorCode::kDim, "0.1=3 1.1=5"},
       {a, {2, 3, 4, 5}, {2, 7, 4, 5}, 1, ErrorCode::kBatchDim, "0.1=3 1.1=7"},
-      {both({"keras-0.3"}, a), {3}, {3}, {}, ErrorCode::kRank, "0"},
-      {{"keras-0.3", "keras-1.0", "keras-1.2"}, {5, 7, 3}, {5, 3}, {2, 1}, ErrorCode::kRank, "1"},
-      {{"keras-0.3", "keras-1.0", "keras-1.2"}, {5, 3}, {5, 3, 7}, {1, 1}, ErrorCode::kRank, "0"},
+      {both({"keras-0.3"}, a), {3}, {3}, {}, ErrorCode::kRank, "0=1"},
+      {{"keras-0.3", "keras-1.0", "keras-1.2"}, {5, 7, 3}, {5, 3}, {2, 1}, ErrorCode::kRank, "1=2"},
+      {{"keras-0.3", "keras-1.0", "keras-1.2"}, {5, 3}, {5, 3, 7}, {1, 1}, ErrorCode::kRank, "0=2"},
       {{"keras-1.2", "keras-2.0", "keras-2.1.5"}, {4, 3}, {4, 3}, {}, ErrorCode::kAxesType, ""},
       {{"keras-1.2", "keras-2.2", "tfjs"}, {4, 3}, {4, 5}, 1, ErrorCode::kBroadcast, "0.1=3 1.1=5"},
       {{"keras-1.2", "keras-2.2", "tfjs"},
@@ -444,16 +445,21 @@ TEST(BatchDot, RefusesAndSaysWhere) {
        ErrorCode::kBroadcast,
        "0.1=3 1.0=4"},
       {{"keras-2.2"}, {4, 3}, {4, 3}, {}, ErrorCode::kBroadcast, "0.1=3 1.0=4"},
-      {{"keras-1.2", "keras-2.2", "tfjs"}, {4, 3}, {4, 3}, 2, ErrorCode::kAxisRange, "0"},
-      {{"keras-1.2", "keras-2.2", "tfjs"}, {4, 3}, {3, 4}, {1, -3}, ErrorCode::kAxisRange, "1"},
-      {{"keras-2.0"}, {4, 3}, {4, 3}, {{1, -1}, {1, -1}}, ErrorCode::kAxesDup, ""},
+      {{"keras-1.2", "keras-2.2", "tfjs"}, {4, 3}, {4, 3}, 2, ErrorCode::kAxisRange, "0.2=2"},
+      {{"keras-1.2", "keras-2.2", "tfjs"},
+       {4, 3},
+       {3, 4},
+       {1, -3},
+       ErrorCode::kAxisRange,
+       "1.-3=2"},
+      {{"keras-2.0"}, {4, 3}, {4, 3}, {{1, -1}, {1, -1}}, ErrorCode::kAxesDup, "0.1=3"},
       {kWithSqueeze, {2, 3, 4, 5}, {2, 3, 4}, {2, 2}, ErrorCode::kSqueeze, "1"},
       {kWithSqueeze, {2, 3, 1, 5}, {2, 3}, {1, 1}, ErrorCode::kSqueeze, "1"},
       {kWithSqueeze, {2, 7, 1}, {2, 4}, {2, 2}, ErrorCode::kSqueeze, "1.1=4"},
       {kWithSqueeze, {2, 7, 3}, {2, 4}, {2, 2}, ErrorCode::kDim, "0.2=3 1.2=1"},
       {kWithSqueeze, {2, 3, 4}, {2, 3, 1, 5}, {3, 2}, ErrorCode::kSqueeze, "0.2=4"},
       {kWithSqueeze, {2, 3}, {2, 3, 1, 5}, {1, 2}, ErrorCode::kSqueeze, "0.1=3"},
-      {{"tfjs"}, {3}, {2, 3}, 1, ErrorCode::kRank, "0"},
+      {{"tfjs"}, {3}, {2, 3}, 1, ErrorCode::kRank, "0=1"},
       {{"tfjs"}, {2, 3, 4, 5}, {2, 3, 5, 4}, {}, ErrorCode::kNotImplemented, "0"},
       {{"tfjs"}, {2, 3, 4}, {2, 3, 5, 4}, {}, ErrorCode::kNotImplemented, "1"},
   };
@@ -498,7 +504,7 @@ TEST(BatchDot, MessagesSayWhatTheDialectDoes) {
        {2, 6, 20, 8},
        {2, 6, 30, 8},
        {1, 1},
-       "batch_dot: contracted extents differ: lhs axis 2 has 20, rhs axis 2 has 30 (axis 1 is not "
+       "batch_dot: contracting extents differ: lhs axis 2 has 20, rhs axis 2 has 30 (axis 1 is not "
        "the last axis of lhs, so keras-2.2 contracts the last but one, axis 2; axis 1 is not the "
        "last "
        "axis of rhs, so keras-2.2 contracts the last but one, axis 2); lhs (2, 6, 20, 8), rhs (2, "
@@ -508,7 +514,7 @@ TEST(BatchDot, MessagesSayWhatTheDialectDoes) {
        {2, 6, 20, 8},
        {2, 6, 30, 8},
        {2, -1},
-       "batch_dot: contracted extents differ: lhs axis 2 has 20, rhs axis 2 has 30 (axis -1, "
+       "batch_dot: contracting extents differ: lhs axis 2 has 20, rhs axis 2 has 30 (axis -1, "
        "compared "
        "as it is written, is not the last axis of rhs, so keras-2.2 contracts the last but one, "
        "axis "

@@ -21,33 +21,35 @@ struct AxesOfOperand {
   const char* option;
   const Shape& shape;
   std::span<const std::int64_t> axes;
+  std::string_view shapes;  // of both operands
 };
 
 // `seen`: the axes that the operand's other list names already; this one's are added.
 std::vector<int> resolve_axes(const AxesOfOperand& list, std::vector<int>& seen) {
   const std::string name = operand_name(list.operand, 2);
-  ErrorPlace place = place_of(list.operand);
-  place.option = list.option;
   std::vector<int> resolved;
   for (const std::int64_t axis : list.axes) {
+    const auto refuse = [&](ErrorCode code, const std::string& message) {
+      ErrorPlace place = place_of_given(list.operand, axis, list.shape);
+      place.option = list.option;
+      throw Error(code, message, place);
+    };
     if (axis < 0) {
-      throw Error(ErrorCode::kNegAxis,
-                  text("dot_general: axes are counted from 0 up: ", list.option, " has ", axis),
-                  place);
+      refuse(ErrorCode::kNegAxis,
+             text("dot_general: axes are counted from 0 up: ", list.option, " has ", axis, ": ",
+                  name, " has rank ", list.shape.rank(), "; ", list.shapes));
     }
     if (axis >= list.shape.rank()) {
-      throw Error(ErrorCode::kAxisRange,
-                  text("dot_general: ", name, " axis ", axis, " is out of range: ", name, " ",
-                       list.shape, " has rank ", list.shape.rank()),
-                  place);
+      refuse(ErrorCode::kAxisRange,
+             text("dot_general: ", name, " axis ", axis, " is out of range: ", name, " ",
+                  list.shape, " has rank ", list.shape.rank()));
     }
     const int known = static_cast<int>(axis);
     if (std::find(seen.begin(), seen.end(), known) != seen.end()) {
-      place.axis = known;
-      throw Error(ErrorCode::kAxesDup,
-                  text("dot_general: ", name, " axis ", axis,
-                       " is named twice among its batch and contracting axes"),
-                  place);
+      refuse(ErrorCode::kAxesDup,
+             text("dot_general: ", name, " axis ", axis,
+                  " is named twice among its batch and contracting axes: extent ",
+                  list.shape[known], "; ", list.shapes));
     }
     seen.push_back(known);
     resolved.push_back(known);
@@ -76,12 +78,15 @@ Numbers resolve(const Shape& lhs, const Shape& rhs, const DotDimensionNumbers& n
   check_lengths("contracting", "rhs-contract", numbers.lhs_contract.size(),
                 numbers.rhs_contract.size());
   Numbers resolved;
+  const std::string shapes = text("lhs ", lhs, ", rhs ", rhs);
   std::vector<int> seen;
-  resolved.batch.lhs = resolve_axes({0, "lhs-batch", lhs, numbers.lhs_batch}, seen);
-  resolved.contracting.lhs = resolve_axes({0, "lhs-contract", lhs, numbers.lhs_contract}, seen);
+  resolved.batch.lhs = resolve_axes({0, "lhs-batch", lhs, numbers.lhs_batch, shapes}, seen);
+  resolved.contracting.lhs =
+      resolve_axes({0, "lhs-contract", lhs, numbers.lhs_contract, shapes}, seen);
   seen.clear();
-  resolved.batch.rhs = resolve_axes({1, "rhs-batch", rhs, numbers.rhs_batch}, seen);
-  resolved.contracting.rhs = resolve_axes({1, "rhs-contract", rhs, numbers.rhs_contract}, seen);
+  resolved.batch.rhs = resolve_axes({1, "rhs-batch", rhs, numbers.rhs_batch, shapes}, seen);
+  resolved.contracting.rhs =
+      resolve_axes({1, "rhs-contract", rhs, numbers.rhs_contract, shapes}, seen);
   return resolved;
 }
 

@@ -151,7 +151,7 @@ class Reader {
     throw Error(ErrorCode::kRank,
                 text(kFunction, ": ", name_of(operand), " has rank 0, it has no axis to contract; ",
                      shapes()),
-                place_of(operand));
+                place_of_rank(operand, shape_of(operand)));
   }
 
   // A list is indexed as Python indexes: from the end where negative, never twice around.
@@ -165,7 +165,7 @@ class Reader {
         ErrorCode::kAxisRange,
         text(kFunction, ": axis ", axis, " of ", name_of(operand), " is out of range: rank ",
              shape_of(operand).rank(), ", shape ", shape_of(operand)),
-        place_of(operand));
+        place_of_given(operand, axis, shape_of(operand)));
   }
 
   // Compared as declared: unknown equals unknown, and differs from every number.
@@ -176,7 +176,7 @@ class Reader {
     const bool equal = both_known ? lhs_dim == rhs_dim : lhs_dim.is_known() == rhs_dim.is_known();
     if (equal) return;
     throw Error(ErrorCode::kDim,
-                text(kFunction, ": contracted extents differ: lhs axis ", lhs_axis, " has ",
+                text(kFunction, ": contracting extents differ: lhs axis ", lhs_axis, " has ",
                      lhs_dim, ", rhs axis ", rhs_axis, " has ", rhs_dim,
                      both_known ? "" : " (the layer compares what is declared)", "; ", shapes()),
                 place_of(0, lhs_axis, lhs_dim, 1, rhs_axis, rhs_dim));
@@ -193,7 +193,7 @@ class Reader {
       throw Error(ErrorCode::kRank,
                   text(kFunction, ": rhs has rank 1, ", dialect_.name(),
                        " takes a batch axis and the contracted one off it; ", shapes()),
-                  place_of(1));
+                  place_of_rank(1, rhs_));
     }
     rest.erase(0);
     for (const Dim& dim : rest) reported.push_back(dim);
@@ -272,7 +272,7 @@ class Reader {
                   text(kFunction, ": axis ", operand == 0 ? given.lhs : given.rhs, " of ",
                        name_of(operand), " has no extent to compare in tfjs: rank ",
                        shape_of(operand).rank(), ", shape ", shape_of(operand)),
-                  place_of(operand));
+                  place_of_given(operand, operand == 0 ? given.lhs : given.rhs, shape_of(operand)));
     }
     if (!lhs_undefined) check_extents(static_cast<int>(used.lhs), static_cast<int>(used.rhs));
     if (used.lhs < lhs_.rank() && used.rhs < rhs_.rank()) {

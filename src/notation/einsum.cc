@@ -25,11 +25,32 @@ int covered_axes(const EquationTerm& term, const Shape& shape) {
   return shape.rank() - letter_count(term);
 }
 
+std::string spelled(const EquationTerm& term) {
+  std::string out;
+  for (std::size_t i = 0; i <= term.letters.size(); ++i) {
+    if (term.ellipsis == i) out += "...";
+    if (i < term.letters.size()) out += encode_utf8(term.letters[i].code_point);
+  }
+  return out;
+}
+
+// "lhs (2, 3), rhs (3, 4)"
+std::string shapes_of(std::span<const Shape> operands) {
+  const int count = static_cast<int>(operands.size());
+  std::string out;
+  for (int i = 0; i < count; ++i) {
+    out +=
+        text(i > 0 ? ", " : "", operand_name(i, count), " ", operands[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
+
 void check_operands(const Equation& equation, std::span<const Shape> operands) {
   if (equation.operands.size() != operands.size()) {
-    throw Error(ErrorCode::kUsage,
-                text("einsum: the equation names ", equation.operands.size(),
-                     " operands, there are ", operands.size(), ": ", quoted(equation.text)));
+    throw Error(ErrorCode::kUsage, text("einsum: the equation names ", equation.operands.size(),
+                                        equation.operands.size() == 1 ? " operand" : " operands",
+                                        ", there ", operands.size() == 1 ? "is " : "are ",
+                                        operands.size(), ": ", quoted(equation.text)));
   }
   const int count = static_cast<int>(operands.size());
   for (int i = 0; i < count; ++i) {
@@ -39,10 +60,11 @@ void check_operands(const Equation& equation, std::span<const Shape> operands) {
     const int covered = covered_axes(term, shape);
     if (covered == 0 || (covered > 0 && term.ellipsis)) continue;
     throw Error(ErrorCode::kRank,
-                text("einsum: operand ", i, " does not fit its labels: rank ", shape.rank(),
-                     ", number of labels ", letter_count(term), term.ellipsis ? " and '...'" : "",
-                     ": ", shape, " in ", quoted(equation.text)),
-                place_of(i));
+                text("einsum: ", operand_name(i, count), " does not fit its labels ",
+                     quoted(spelled(term)), ": rank ", shape.rank(), ", number of labels ",
+                     letter_count(term), term.ellipsis ? " and '...'" : "", ": ",
+                     shapes_of(operands), " in ", quoted(equation.text)),
+                place_of_rank(i, shape));
   }
 }
 
@@ -207,15 +229,6 @@ class Builder {
   std::vector<KnownLetter> letters_;
   std::vector<EllipsisAxis> ellipsis_;
 };
-
-std::string spelled(const EquationTerm& term) {
-  std::string out;
-  for (std::size_t i = 0; i <= term.letters.size(); ++i) {
-    if (term.ellipsis == i) out += "...";
-    if (i < term.letters.size()) out += encode_utf8(term.letters[i].code_point);
-  }
-  return out;
-}
 
 // "'a'", "'a' and 'b'", "'a', 'b' and 'c'".
 std::string listed(const std::vector<std::string>& words) {

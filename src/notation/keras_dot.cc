@@ -64,7 +64,7 @@ class Reader {
     throw Error(code,
                 text("dot: ", operand == 0 ? "lhs" : "rhs", " has rank ", shape_of(operand).rank(),
                      ", ", dialect_.name(), " ", why, "; ", shapes()),
-                place_of(operand));
+                place_of_rank(operand, shape_of(operand)));
   }
 
   void check_ranks() const {

@@ -9,6 +9,7 @@
 
 #include "src/core/text.h"
 #include "src/notation/batch_dot.h"
+#include "src/notation/pairs.h"
 
 namespace batchdot::notation {
 
@@ -160,7 +161,7 @@ class Product {
     throw Error(ErrorCode::kRank,
                 text(function_, ": ", name_of(operand), " has rank ", shape_of(operand).rank(),
                      ", ", dialect_.name(), " ", why, ": ", shapes()),
-                place_of(operand));
+                place_of_rank(operand, shape_of(operand)));
   }
 
   bool has(int operand, int axis) const { return axis < shape_of(operand).rank(); }
@@ -269,7 +270,7 @@ class Product {
     };
     const auto pair_contracted = [&] {
       pair(reading_.lhs.contracted, reading_.rhs.contracted, UnifyRule::kMerge, ErrorCode::kDim,
-           "contracted extents differ", why_contracted(), "k");
+           "contracting extents differ", why_contracted(), "k");
     };
     // TensorFlow's later op looks at the contracted axes first.
     if (broadcasts_) {
@@ -329,11 +330,15 @@ class Product {
                     text(function_, ": axis ", axis, " is out of range: ", dialect_.name(),
                          " sums the elementwise product, which has rank 2, over it: axes ",
                          to_string(axes), "; ", shapes()),
-                    place_of(same_operand(entry)));
+                    place_of_given(same_operand(entry), axis, shape_of(same_operand(entry))));
       }
       const int position = static_cast<int>(axis < 0 ? axis + 2 : axis);
       if (std::count(positions.begin(), positions.end(), position) != 0) {
-        refuse_axes(ErrorCode::kAxesDup, function_, text("axis ", axis, " is summed twice"), axes);
+        const int operand = same_operand(entry);
+        throw Error(ErrorCode::kAxesDup,
+                    text(function_, ": axis ", axis, " is summed twice: axes ", to_string(axes),
+                         "; ", shapes()),
+                    place_of_given(operand, position, shape_of(operand)));
       }
       positions.push_back(position);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/notation/pairs.h"
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -71,6 +72,22 @@ void unify_or_throw(Contraction& c, std::string_view function, ErrorCode code,
               text(function, ": ", what, ": lhs axis ", lhs.axis, " has ", lhs_dim, ", rhs axis ",
                    rhs.axis, " has ", rhs_dim, "; lhs ", lhs_shape, ", rhs ", rhs_shape),
               place_of(lhs.operand, lhs.axis, lhs_dim, rhs.operand, rhs.axis, rhs_dim));
+}
+
+ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {
+  ErrorPlace place = place_of_rank(operand, shape);
+  if (axis < std::numeric_limits<int>::min() || axis > std::numeric_limits<int>::max()) {
+    return place;  // too far out for a place; the message has it
+  }
+  place.axis = static_cast<int>(axis);
+  if (axis >= 0 && axis < shape.rank()) place.extent = to_string(shape[*place.axis]);
+  return place;
+}
+
+ErrorPlace place_of_rank(int operand, const Shape& shape) {
+  ErrorPlace place = place_of(operand);
+  place.extent = text(shape.rank());
+  return place;
 }
 
 void check_operand_rank(std::string_view function, const Shape& shape, int operand, int count) {

@@ -2,10 +2,12 @@
 #pragma once
 // What the notations of two operands share: axes resolved, paired, and turned into a Contraction.
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
 #include "batchdot/contraction.h"
+#include "batchdot/error.h"
 #include "batchdot/shape.h"
 
 namespace batchdot::notation {
@@ -19,6 +21,11 @@ struct AxisPairs {
 /// \throws Error  kBatch, kDim  a pair of extents that differ;  kLimit as check_result_rank.
 Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,
                            const AxisPairs& batch, const AxisPairs& contracting);
+
+/// The place of an axis as it was given: in range with its extent, else with the rank it exceeds.
+ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);
+/// The place of an operand whose rank does not fit: its rank stands where the extent would.
+ErrorPlace place_of_rank(int operand, const Shape& shape);
 
 /// Makes the extent at `rhs` part of `label`, which so far came from `lhs`; under kMerge or a
 /// broadcast. \throws Error  `code` if they cannot be the same, naming both axes, extents and

@@ -6,7 +6,6 @@
 #include <cstddef>
 
 #include "batchdot/notation.h"
-#include "src/core/checked.h"
 
 namespace batchdot {
 
@@ -35,14 +34,13 @@ inline bool holds(const Releases& releases, const Dialect& dialect) {
 }
 
 /// The row of a table that holds for this dialect.
-/// \pre there is one; a table without it is a bug of ours.
+/// \throws Error  kInternal  there is none, which is a bug of ours.
 template <class Row, std::size_t N>
 const Row& row_of(const Row (&table)[N], const Dialect& dialect) {
   for (const Row& row : table) {
     if (holds(row.releases, dialect)) return row;
   }
-  BATCHDOT_ASSERT(false && "a table lacks a dialect");
-  return table[N - 1];
+  throw Error(ErrorCode::kInternal, "dialect: a table has no row for it: " + dialect.name());
 }
 
 }  // namespace batchdot

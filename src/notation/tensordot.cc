@@ -23,11 +23,13 @@ std::string listed(std::span<const std::int64_t> axes) {
 }
 
 // Counted from the front; a negative axis counts from the end, once.
-std::vector<int> resolve_axes(int operand, const Shape& shape, std::span<const std::int64_t> axes) {
+std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
+                              std::span<const std::int64_t> axes) {
+  const Shape& shape = operand == 0 ? lhs : rhs;
   const std::string name = operand_name(operand, 2);
   std::vector<int> resolved;
   for (const std::int64_t axis : axes) {
-    ErrorPlace place = place_of(operand);
+    ErrorPlace place = place_of_given(operand, axis, shape);
     place.option = name + "-axes";
     if (axis < -shape.rank() || axis >= shape.rank()) {
       throw Error(ErrorCode::kAxisRange,
@@ -37,11 +39,11 @@ std::vector<int> resolve_axes(int operand, const Shape& shape, std::span<const s
     }
     const int from_front = static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
     if (std::find(resolved.begin(), resolved.end(), from_front) != resolved.end()) {
-      place.axis = from_front;
-      throw Error(
-          ErrorCode::kAxesDup,
-          text("tensordot: ", name, " axis ", from_front, " is named twice: ", listed(axes)),
-          place);
+      place.extent = to_string(shape[from_front]);
+      throw Error(ErrorCode::kAxesDup,
+                  text("tensordot: ", name, " axis ", from_front, " is named twice: ", listed(axes),
+                       ": extent ", shape[from_front], "; lhs ", lhs, ", rhs ", rhs),
+                  place);
     }
     resolved.push_back(from_front);
   }
@@ -60,7 +62,7 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, std::span<const std::int6
                      rhs_axes.size(), " of rhs: ", listed(lhs_axes), ", ", listed(rhs_axes)),
                 place);
   }
-  return {resolve_axes(0, lhs, lhs_axes), resolve_axes(1, rhs, rhs_axes)};
+  return {resolve_axes(0, lhs, rhs, lhs_axes), resolve_axes(1, lhs, rhs, rhs_axes)};
 }
 
 AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, int count) {
