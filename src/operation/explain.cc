@@ -186,12 +186,13 @@ Problem in_dialect(Problem problem, std::string_view dialect) {
   };
   const Dialect target(dialect);
   if (const Axes* axes = operation::option<Axes>(problem, "axes");
-      axes != nullptr && problem.operation == "batch_dot") {
+      axes != nullptr && (problem.operation == "batch_dot" || problem.operation == "dot_layer")) {
     const auto entry = [&](std::size_t i) { return (*axes->list())[i].value; };
     if (takes_lists(target) && is_flat_pair(*axes)) {
       problem.options["axes"] = Axes({Axes::Entry(std::vector{std::get<0>(entry(0))}),
                                       Axes::Entry(std::vector{std::get<0>(entry(1))})});
-    } else if (takes_lists(target) && axes->single()) {
+    } else if (takes_lists(target) && axes->single() && problem.operation == "batch_dot") {
+      // The layer of that release took an int, and read a range of axes out of it.
       problem.options["axes"] = Axes(
           {Axes::Entry(std::vector{*axes->single()}), Axes::Entry(std::vector{*axes->single()})});
     } else if (!takes_lists(target) && is_nested_pair(*axes) &&

@@ -131,11 +131,16 @@ class Search {
 
   void try_option(const OptionInfo& option, OptionValue value) {
     const auto given = problem_.options.find(option.name);
-    if (given != problem_.options.end() && given->second == value) return;
     Problem candidate = problem_;
-    std::string words = text("use --", option.name, " ", to_string(value));
-    if (given != problem_.options.end()) words += text(" in place of ", to_string(given->second));
     candidate.options.insert_or_assign(std::string(option.name), std::move(value));
+    const auto* dialect = operation::option<std::string>(problem_, "dialect");
+    if (option.kind == OptionKind::kAxes && dialect != nullptr) {
+      candidate = in_dialect(std::move(candidate), *dialect);  // as its users write axes
+    }
+    const OptionValue& changed = candidate.options.find(option.name)->second;
+    if (given != problem_.options.end() && given->second == changed) return;
+    std::string words = text("use --", option.name, " ", to_string(changed));
+    if (given != problem_.options.end()) words += text(" in place of ", to_string(given->second));
     try_it(std::move(candidate), words);
   }
 
@@ -191,7 +196,7 @@ class Search {
 
   void another_in_axes(const OptionInfo& option, const Axes& axes) {
     if (count() != 2) return;
-    if (!axes.list()) {
+    if (!axes.list() || axes.list()->empty()) {
       const std::int64_t given = axes.single().value_or(-1);
       if (axes.single()) {
         for (const std::int64_t axis : near(given, most_axes())) try_option(option, Axes(axis));
@@ -206,6 +211,7 @@ class Search {
       }
       return;
     }
+    try_option(option, axes);  // written as the dialect takes them
     const std::vector<Axes::Entry>& entries = *axes.list();
     // The same axes in another form: each list of one as the number in it, a lone entry as itself.
     std::vector<Axes::Entry> flat = entries;
@@ -346,10 +352,14 @@ class Search {
   void another_dialect() {
     if (operation::find_option(operation_, "dialect") == nullptr) return;
     const std::span<const std::string_view> names = Dialect::names();
+    const auto try_dialect = [&](std::string_view name) {
+      if (!done()) try_it(in_dialect(problem_, name), text("use --dialect ", name));
+    };
+    constexpr std::string_view kLast = "tfjs";  // it refuses the least: fitting there says little
     for (std::size_t i = names.size(); i-- > 0;) {  // the newest first
-      if (done()) return;
-      try_it(in_dialect(problem_, names[i]), text("use --dialect ", names[i]));
+      if (names[i] != kLast) try_dialect(names[i]);
     }
+    if (!doubtful_) try_dialect(kLast);
   }
 
   const Problem& problem_;

@@ -47,6 +47,11 @@ TEST(Fix, IsTheNearestSingleChange) {
        "use --axes 1,1 in place of [[1],[1]]", "batch_dot 2,3 2,3 --axes 1,1"},
       {R"({"operation":"batch_dot","shapes":[[2,3,4,5],[2,3,5,6]],"dialect":"tfjs"})",
        "use --dialect keras-3", "batch_dot 2,3,4,5 2,3,5,6 --dialect keras-3"},
+      {R"({"operation":"dot_layer","shapes":[[2,3,4],[2,4,5]],"axes":[2,1],"dialect":"keras-0.3"})",
+       "use --axes [[2],[1]] in place of 2,1",
+       "dot_layer 2,3,4 2,4,5 --axes '[[2],[1]]' --dialect keras-0.3"},
+      {R"({"operation":"batch_dot","shapes":[[2,3,4],[2,4,5]],"axes":[]})",
+       "use --axes 2,1 in place of []", "batch_dot 2,3,4 2,4,5 --axes 2,1"},
   };
   for (const auto& c : kCases) {
     const std::optional<Fix> fix = fix_of(c.line);

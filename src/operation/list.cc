@@ -10,6 +10,7 @@
 #include "src/core/text.h"
 #include "src/notation/notation_notes.h"
 #include "src/notation/notation_notes_numpy.h"
+#include "src/notation/pairs.h"
 #include "src/operation/options.h"
 
 namespace batchdot::inline v0 {
@@ -237,10 +238,10 @@ Inference infer_softmax(const Problem& problem) {
   const std::int64_t axis = given == nullptr ? -1 : *given;
   if (shape.empty()) {
     throw Error(ErrorCode::kRank, "softmax: a scalar has no axis: operand has shape () and rank 0",
-                place_of(0));
+                notation::place_of_rank(0, shape));
   }
   if (axis < -shape.rank() || axis >= shape.rank()) {
-    ErrorPlace place = place_of(0);
+    ErrorPlace place = notation::place_of_given(0, axis, shape);
     place.option = "axis";
     throw Error(ErrorCode::kAxisRange,
                 text("softmax: axis ", axis, " is out of range: operand has shape ", shape,
@@ -297,6 +298,10 @@ std::string list_of_operations() {
 
 void check_operand_count(const Operation& operation, const Problem& problem) {
   const int count = static_cast<int>(problem.shapes.size());
+  if (count > Limits::kOperands) {
+    throw Error(ErrorCode::kLimit,
+                text(operation.name, ": more than ", Limits::kOperands, " operands: ", count));
+  }
   if (count >= operation.min_operands && count <= operation.max_operands) return;
   const std::string wanted =
       operation.min_operands == operation.max_operands

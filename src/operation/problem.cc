@@ -36,7 +36,8 @@ struct Member {
 
 bool is_number(char c) { return c == '-' || (c >= '0' && c <= '9'); }
 
-// An axis: a whole number, or true and false, which Python's callers pass as 1 and 0.
+// An axis: a whole number, or true and false, which are ints in Python and which Keras takes as
+// such.
 std::optional<std::int64_t> read_axis(JsonReader& reader) {
   if (is_number(reader.peek())) return reader.read_integer();
   if (reader.take_word("true")) return 1;
@@ -324,7 +325,7 @@ std::string to_json(const Problem& problem) {
   return out + "}";
 }
 
-std::string to_command(const Problem& problem) {
+std::string to_command(const Problem& problem, std::span<const std::string> operands) {
   const Operation& operation = find_operation(problem.operation);
   std::string out = problem.operation;
   const auto is_positional = [&](std::string_view name) {
@@ -334,7 +335,10 @@ std::string to_command(const Problem& problem) {
   for (const auto& [name, value] : problem.options) {
     if (is_positional(name)) out += text(" ", shell_word(equation_word(to_string(value))));
   }
-  for (const Shape& shape : problem.shapes) out += text(" ", shell_word(shape_word(shape)));
+  for (std::size_t i = 0; i < problem.shapes.size(); ++i) {
+    const bool has_word = i < operands.size() && !operands[i].empty();
+    out += text(" ", shell_word(has_word ? operands[i] : shape_word(problem.shapes[i])));
+  }
   for (const auto& [name, value] : problem.options) {
     if (is_positional(name)) continue;
     if (const bool* given = std::get_if<bool>(&value)) {

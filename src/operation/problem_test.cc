@@ -141,6 +141,9 @@ TEST(Problem, IsWrittenAsACommand) {
        "matmul 2,3 2,3 --transpose-lhs"},
   };
   for (const auto& c : kCases) EXPECT_EQ(to_command(parse_problem(c.line)), c.command);
+  const std::string files[] = {"my q.npy", ""};
+  EXPECT_EQ(to_command(parse_problem(kCases[0].line), files),
+            "batch_dot 'my q.npy' 2,5,7 --axes 2,1");
 }
 
 }  // namespace
