@@ -185,6 +185,9 @@ Request read_request(const Arguments& arguments, Session& session) {
     }
   }
   session.problem = problem;
+  session.files = request.files;
+  session.verb = verb;
+  if (const std::string* output = arguments.find("output")) session.output = *output;
   return request;
 }
 

@@ -183,7 +183,7 @@ nlohmann::ordered_json document_of(const Problem& problem, const std::vector<Col
 
 constexpr VerbOption kOptions[] = {
     {{"axes", OptionKind::kAxes, "A,B",
-      "the axes that are summed over (default: none given, and each axis of both)"}},
+      "the axes that are summed over (default: none, then 1,1, then 2,2, ...)"}},
     kJsonOption,
 };
 
@@ -232,11 +232,10 @@ const Verb kDialectsVerb = {
     "SHAPE SHAPE [--axes A,B]",
     "batch_dot in every dialect: shape or error, and where they part",
     "Prints what batch_dot gives in each dialect, oldest first: the shape, or the code of the "
-    "error "
-    "it refuses with; below the table, which dialects agree, and the messages. Without --axes "
-    "there "
-    "is one column for a call without axes and one for each axis on both sides. Refusals in the "
-    "table are no error.",
+    "error it refuses with; below the table, which dialects agree, and the messages. Without "
+    "--axes there is one column for a call without axes, and one for each pair 1,1 and 2,2 and so "
+    "on, up to the last axis of the operand of higher rank; axis 0 is the batch and has none. "
+    "Refusals in the table are no error.",
     kOptions,
     false,
     {},

@@ -82,14 +82,14 @@ std::vector<VerbOption> options_of(const Operation& operation) {
   return options;
 }
 
-std::string usage_of(const Operation& operation) {
+std::string usage_of(const Operation& operation, std::string_view operand) {
   std::string out(operation.name);
   for (const OptionInfo& option : operation.options) {
     if (option.positional) out += " " + std::string(option.placeholder);
   }
   out += " [OPTIONS]";
   const char* const each = operation.max_operands == operation.min_operands ? "" : "...";
-  for (int i = 0; i < operation.min_operands; ++i) out += std::string(" SHAPE") + each;
+  for (int i = 0; i < operation.min_operands; ++i) out += " " + std::string(operand) + each;
   return out;
 }
 
@@ -181,7 +181,8 @@ void print_verb(std::ostream& out, const Verb& verb, const Operation* operation)
 
 void print_operation(std::ostream& out, const Operation& operation) {
   out << operation.name << ": " << operation.summary << "\n\nbatchdot shape|explain "
-      << usage_of(operation) << '\n';
+      << usage_of(operation, "SHAPE") << "\nbatchdot run " << usage_of(operation, "FILE")
+      << " -o OUT.npy\n";
   print_options(out, "options", options_of(operation));
 }
 
@@ -210,7 +211,8 @@ void print_manual(std::ostream& out, std::span<const Verb* const> verbs) {
   }
   out << ".SH OPERATIONS\n";
   for (const Operation& operation : operations()) {
-    out << ".SS \"" << roff(usage_of(operation)) << "\"\n" << roff(operation.summary) << ".\n";
+    out << ".SS \"" << roff(usage_of(operation, "SHAPE")) << "\"\n"
+        << roff(operation.summary) << ".\n";
     print_manual_options(out, options_of(operation));
   }
   out << ".SH EXIT STATUS\n.TP\n.B 0\nDone.\n";

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <vector>
@@ -86,6 +87,9 @@ int run(std::span<const std::string_view> words) {
 int main(int count, char** words) {
   batchdot::tool::hold_standard_files();
   batchdot::tool::end_on_interrupt();
+  // What cannot be written is an error to tell of (IO), no reason to die without a word.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   std::ios::sync_with_stdio(false);
   const std::vector<std::string_view> arguments(words + std::min(count, 1), words + count);
   return batchdot::tool::run(arguments);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/batchdot/report.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -15,6 +16,29 @@ constexpr std::string_view kRed = "\033[1;31m", kGreen = "\033[1;32m", kPlain = 
 std::string in_colour(std::string_view words, std::string_view colour, const Session& session) {
   if (!session.has_colour) return std::string(words);
   return std::string(colour) + std::string(words) + std::string(kPlain);
+}
+
+std::string shell_word(std::string_view word) {
+  constexpr std::string_view kSafe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
+  if (!word.empty() && word.find_first_not_of(kSafe) == std::string_view::npos) {
+    return std::string(word);
+  }
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// The command that asks `fixed`: of the same files, unless it is their shapes that are changed.
+std::string command_of(const Problem& fixed, const Session& session) {
+  const bool has_files = std::any_of(session.files.begin(), session.files.end(),
+                                     [](const std::string& file) { return !file.empty(); });
+  if (!has_files || fixed.shapes != session.problem->shapes) {
+    return "batchdot shape " + to_command(fixed);
+  }
+  std::string out = "batchdot " + session.verb + " " + to_command(fixed, session.files);
+  if (!session.output.empty()) out += " -o " + shell_word(session.output);
+  return out;
 }
 
 }  // namespace
@@ -49,9 +73,17 @@ std::string refusal_json(const Error& error, const std::optional<Problem>& probl
 }
 
 int report(const Error& error, Session& session, bool json) {
-  if (json) {
+  std::optional<Error> unwritten;  // who reads the JSON must learn that it is not there
+  if (json && error.code() != ErrorCode::kIo) {
     session.out << refusal_json(error, session.problem) << '\n';
-    session.out.flush();  // if it fails, the first error is still the one to tell of
+    try {
+      flush(session.out);
+    } catch (const Error& failure) {
+      unwritten = failure;
+    }
+  } else if (json) {
+    session.out << refusal_json(error, session.problem) << '\n';
+    session.out.flush();  // often it is this that has failed already
   }
   const ErrorCodeInfo& code = info(error.code());
   session.err << in_colour("error:", kRed, session) << ' ' << error.message() << " (" << code.name
@@ -59,10 +91,13 @@ int report(const Error& error, Session& session, bool json) {
   if (const std::optional<Fix> fix =
           session.problem ? find_fix(*session.problem, error) : std::nullopt) {
     session.err << in_colour("fix:", kGreen, session) << ' ' << fix->text
-                << ", as in: batchdot shape " << to_command(fix->problem) << '\n';
+                << ", as in: " << command_of(fix->problem, session) << '\n';
+  }
+  if (unwritten) {
+    session.err << in_colour("error:", kRed, session) << ' ' << unwritten->message() << " (IO)\n";
   }
   session.err.flush();
-  return code.exit_code;
+  return unwritten ? info(ErrorCode::kIo).exit_code : code.exit_code;
 }
 
 void flush(std::ostream& out) {

@@ -6,7 +6,9 @@
 #include <iosfwd>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "batchdot/operation.h"
 
@@ -24,6 +26,9 @@ struct Session {
   bool has_colour = false;               ///< on `err`
   std::span<const Verb* const> verbs{};  ///< all of them
   std::optional<Problem> problem{};      ///< what is being asked; a refusal of it may have a fix
+  std::vector<std::string> files{};      ///< of its operands, "" where a shape was typed
+  std::string verb{};                    ///< that asks it
+  std::string output{};                  ///< the file for its result, if any
 };
 
 /// An option with the letter that stands for it, if any.
