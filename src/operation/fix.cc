@@ -16,7 +16,7 @@ namespace {
 
 // A hostile problem of many operands and axes has millions of single changes; a slip has a near
 // one.
-constexpr int kMostTries = 400;
+constexpr int kMostTries = 64;
 
 class Search {
  public:
