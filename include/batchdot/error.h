@@ -71,7 +71,9 @@ struct ErrorPlace {
   std::optional<int> axis;           ///< of `operand`, counted from 0
   std::optional<int> other_operand;  ///< what it does not fit
   std::optional<int> other_axis;
-  std::string extent;        ///< of `axis`, as a shape prints it: "20", "B", "?"
+  /// Of `axis`, as a shape prints it: "20", "B", "?". Where the axis is out of range or the rank is
+  /// wrong: the rank.
+  std::string extent;
   std::string other_extent;  ///< of `other_axis`
   std::string label;         ///< the label of the axis, for einsum
   std::string option;        ///< the option that is to blame, by its command-line name
