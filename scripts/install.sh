@@ -6,7 +6,7 @@
 # not there before (those end in /). Uninstalling takes back that list and nothing else.
 set -eu
 
-action=$1 build=$2 prefix=$(realpath -m "$3") destdir=${4:-}
+action=$1 build=$(realpath -m "$2") prefix=$(realpath -m "$3") destdir=${4:-}
 root=$destdir$prefix
 manifest=$root/share/batchdot/manifest.txt
 
@@ -22,7 +22,7 @@ case $action in
     trap 'rm -rf "$stage"' EXIT
     DESTDIR=$stage cmake --install "$build" --prefix "$prefix" >"$stage/log" || { cat "$stage/log" >&2; exit 1; }
     mkdir -p "$stage$prefix/share/batchdot"
-    {
+    (
       [ ! -f "$manifest" ] || cat "$manifest"
       [ -d "$root" ] || echo ./
       cd "$stage$prefix"
@@ -31,7 +31,7 @@ case $action in
       done
       find . ! -type d
       echo ./share/batchdot/manifest.txt
-    } >"$stage/manifest"
+    ) >"$stage/manifest"
 
     DESTDIR=$destdir cmake --install "$build" --prefix "$prefix"
     mkdir -p "$(dirname "$manifest")"

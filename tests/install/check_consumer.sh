@@ -13,7 +13,8 @@ rm -rf "$work"
 mkdir -p "$work"
 
 install_batchdot() {
-  sh "$source/scripts/install.sh" install "$build" "$prefix" >"$work/install.log"
+  # From above the build folder, as `make install` does it.
+  (cd "$build/.." && sh "$source/scripts/install.sh" install "$(basename "$build")" "$prefix") >"$work/install.log"
 }
 
 case $method in
