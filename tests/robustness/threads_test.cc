@@ -22,14 +22,16 @@ namespace {
 std::atomic<bool> is_counting{false};
 std::atomic<int> allocations{0};
 
+}  // namespace
+
+#if !BATCHDOT_SANITIZED
+namespace {
 void count_allocation() {
   if (is_counting.load(std::memory_order_relaxed))
     allocations.fetch_add(1, std::memory_order_relaxed);
 }
-
 }  // namespace
 
-#if !BATCHDOT_SANITIZED
 // The C library's own allocator under its other names; operator new calls malloc.
 extern "C" {
 void* __libc_malloc(std::size_t);
