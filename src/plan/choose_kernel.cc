@@ -208,43 +208,70 @@ DotsScratch dots_scratch(const ContractStep& step) {
   return s;
 }
 
-void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>* refused) {
+namespace {
+
+std::string_view dots_refuse(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (f.M != 1 || f.N != 1) return "M * N > 1";
+  if (f.batch_count <= 1) return "one item alone";
+  return {};
+}
+
+void set_up_dots(ContractStep& step, int, std::vector<Refusal>&) {
   const kernel::ArithmeticKernels& kernels = *step.kernels;
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
+  step.packs_lhs = step.packs_rhs = true;
+  const std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
+  b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
+  step.items = ceil_div(f.batch_count, b.row_block);
+  step.task_bytes = dots_scratch(step).bytes;
+  b.MC = b.NC = 1;
+}
+
+void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  Blocking& b = step.blocking;
   const auto refuse = [&](std::string_view what, std::string_view why) {
-    if (refused != nullptr) refused->push_back({what, why});
+    if (!why.empty()) refused.push_back({what, why});
+    return !why.empty();
   };
-  b.MR = kernels.MR;
-  b.NR = kernels.NV * kernels.lanes;
-  b.KC = std::clamp<std::int64_t>(f.K, 1, kKC);
-  if (f.M == 1 && f.N == 1 && f.batch_count > 1) {
-    step.form = ContractStep::Form::kDots;
-    step.packs_lhs = step.packs_rhs = true;
-    const std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
-    b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
-    step.items = ceil_div(f.batch_count, b.row_block);
-    step.task_bytes = dots_scratch(step).bytes;
-    b.MC = b.NC = 1;
-    refuse("tiles", "M = N = 1: lanes run over the batch");
-    return;
-  }
-  refuse("dots", f.batch_count > 1 ? "M * N > 1" : "one item alone");
-  step.form = ContractStep::Form::kTiles;
-  const std::string_view scratch = why_sums_need_scratch(step);
-  step.is_direct = scratch.empty();
-  if (!step.is_direct) refuse("sums kept in the result", scratch);
-  const std::string_view lhs_packed = why_lhs_is_packed(step);
-  const std::string_view rhs_packed = why_rhs_is_packed(step);
-  step.packs_lhs = !lhs_packed.empty();
-  step.packs_rhs = !rhs_packed.empty();
-  if (step.packs_lhs) refuse("lhs in place", lhs_packed);
-  if (step.packs_rhs) refuse("rhs in place", rhs_packed);
+  step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
+  step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
+  step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
   b.MC = kMC;
   b.NC = kNC;
   split_work(step, tasks);
-  step.items = f.batch_count * b.row_blocks * b.column_blocks;
+  step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
+}
+
+// The forms in order of preference: the first that does not refuse is taken, and what the others
+// said is kept. The last one takes everything.
+constexpr struct {
+  ContractStep::Form form;
+  std::string_view name;
+  std::string_view (*refuses)(const ContractStep& step);  ///< empty: it may run
+  void (*set_up)(ContractStep& step, int tasks, std::vector<Refusal>& refused);
+} kForms[] = {
+    {ContractStep::Form::kDots, "dots", dots_refuse, set_up_dots},
+    {ContractStep::Form::kTiles, "tiles", nullptr, set_up_tiles},
+};
+
+}  // namespace
+
+void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  Blocking& b = step.blocking;
+  b.MR = step.kernels->MR;
+  b.NR = step.kernels->NV * step.kernels->lanes;
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kKC);
+  for (const auto& form : kForms) {
+    const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
+    if (refusal.empty()) {
+      step.form = form.form;
+      return form.set_up(step, tasks, refused);
+    }
+    refused.push_back({form.name, refusal});
+  }
 }
 
 }  // namespace batchdot

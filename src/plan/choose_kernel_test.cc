@@ -41,7 +41,7 @@ ContractStep product(std::int64_t b, std::int64_t M, std::int64_t N, std::int64_
 
 std::vector<Refusal> choose(ContractStep& step, int tasks = 1) {
   std::vector<Refusal> refused;
-  choose_kernel(step, tasks, &refused);
+  choose_kernel(step, tasks, refused);
   return refused;
 }
 
@@ -69,9 +69,8 @@ TEST(ChooseKernel, ASmallDenseProductIsReadAndWrittenInPlace) {
 
 TEST(ChooseKernel, LonelyDotProductsRunOverTheBatch) {
   ContractStep step = product(5000, 1, 1, 64);
-  const std::vector<Refusal> refused = choose(step);
+  choose(step);
   EXPECT_EQ(step.form, ContractStep::Form::kDots);
-  EXPECT_TRUE(is_refused(refused, "tiles"));
   EXPECT_EQ(step.items, 5);  // kDotsPerItem each
   ContractStep one = product(1, 1, 1, 64);
   choose(one);

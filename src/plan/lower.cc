@@ -152,7 +152,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   step.scale = scale;
   impl_->reads_out = impl_->reads_out || scale.beta != 0;
   std::vector<Refusal> refused;
-  choose_kernel(step, impl_->tasks, &refused);
+  choose_kernel(step, impl_->tasks, refused);
 
   PlanFacts& facts = impl_->facts;
   facts.kernel = step.form == ContractStep::Form::kDots ? "dots" : "tiles";

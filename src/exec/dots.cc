@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// A dots step: M = N = 1, lanes run over the batch.
+
+#include <algorithm>
+
+#include "src/exec/loops.h"
+#include "src/exec/store.h"
+#include "src/exec/walk.h"
+
+namespace batchdot {
+
+namespace {
+
+using kernel::Arithmetic;
+using kernel::FloatMode;
+using kernel::FloatModeGuard;
+
+// A dots step: M = N = 1, lanes run over the batch. a is lhs, b is rhs, both packed as vectors.
+class DotsItems {
+ public:
+  DotsItems(const ContractStep& step, const DotsScratch& layout, const TaskContext& task)
+      : step_(step),
+        kernels_(*step.kernels),
+        layout_(layout),
+        scratch_(task.scratch),
+        control_(*task.control),
+        lhs_(address_of(step.lhs, step.lhs_dtype, task)),
+        rhs_(address_of(step.rhs, step.rhs_dtype, task)),
+        out_(address_of(step.out, step.out_dtype, task)),
+        bias_(step.scale.bias.where == Place::Where::kNone
+                  ? nullptr
+                  : address_of(step.scale.bias, step.out_dtype, task)) {}
+
+  // Items first .. last-1 of the batch.
+  void run(std::int64_t first, std::int64_t last) {
+    const FoldedAxes& batch = step_.folded.batch;
+    for (std::int64_t at = first; at < last; at += kernels_.dots_width) {
+      const std::int64_t count = std::min<std::int64_t>(kernels_.dots_width, last - at);
+      const AxisWalk lhs = walk(batch, Tensor4::kLhs, at, count, scratch_ + layout_.lhs_items);
+      const AxisWalk rhs = walk(batch, Tensor4::kRhs, at, count, scratch_ + layout_.rhs_items);
+      sum(at, count, lhs, rhs);
+      store_sums(at, count);
+    }
+  }
+
+ private:
+  void sum(std::int64_t at, std::int64_t count, const AxisWalk& lhs, const AxisWalk& rhs) {
+    const Folded& f = step_.folded;
+    const FloatModeGuard mode(mode_of(step_.arithmetic));
+    kernel::DotsCall call{};
+    call.a = scratch_ + layout_.panels_lhs;
+    call.b = scratch_ + layout_.panels_rhs;
+    call.width = kernels_.dots_width;
+    call.sum = scratch_ + layout_.sums;
+    call.first = true;
+    std::int64_t k = 0;
+    do {
+      const std::int64_t depth = std::min(f.K - k, step_.blocking.KC);
+      const AxisWalk lhs_k = walk(f.k, Tensor4::kLhs, k, depth, scratch_ + layout_.lhs_k);
+      const AxisWalk rhs_k = walk(f.k, Tensor4::kRhs, k, depth, scratch_ + layout_.rhs_k);
+      pack(lhs_, step_.lhs_dtype, step_.lhs_conjugate, lhs, lhs_k,
+           base_of(f.batch, Tensor4::kLhs, at) + base_of(f.k, Tensor4::kLhs, k), count, depth,
+           layout_.panels_lhs);
+      pack(rhs_, step_.rhs_dtype, step_.rhs_conjugate, rhs, rhs_k,
+           base_of(f.batch, Tensor4::kRhs, at) + base_of(f.k, Tensor4::kRhs, k), count, depth,
+           layout_.panels_rhs);
+      call.K = step_.arithmetic == Arithmetic::kBF16 ? depth + depth % 2 : depth;
+      kernels_.dots(call);
+      call.first = false;
+      k += depth;
+    } while (k < f.K && !is_stopped(control_));
+  }
+
+  void pack(const std::byte* source, DType dtype, bool conjugate, const AxisWalk& items,
+            const AxisWalk& k, std::int64_t base, std::int64_t count, std::int64_t depth,
+            std::size_t panel) const {
+    kernel::PackCall call{};
+    call.source = source + base * static_cast<std::int64_t>(dtype.size_bytes());
+    call.row_stride = items.stride;
+    call.row_offsets = items.offsets;
+    call.k_stride = k.stride;
+    call.k_offsets = k.offsets;
+    call.rows = static_cast<int>(count);
+    call.K = depth;
+    call.width = kernels_.dots_width;
+    call.panel = scratch_ + panel;
+    call.conjugate = conjugate;
+    kernels_.pack_b[dtype.index()](call);
+  }
+
+  void store_sums(std::int64_t at, std::int64_t count) const {
+    const FloatModeGuard mode(FloatMode::kDefault);
+    const FoldedAxes& batch = step_.folded.batch;
+    const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
+    const AxisWalk out = walk(batch, Tensor4::kOut, at, count, scratch_ + layout_.out_items);
+    StoreCall call{};
+    call.sums = scratch_ + layout_.sums;
+    call.sum_plane = kernels_.dots_width;
+    call.rows = 1;
+    call.columns = count;
+    call.out = out_ + base_of(batch, Tensor4::kOut, at) * out_bytes;
+    call.out_column = out.stride;
+    call.out_columns = out.offsets;
+    if (bias_ != nullptr) {
+      const AxisWalk bias = walk(batch, Tensor4::kBias, at, count, scratch_ + layout_.bias_items);
+      call.bias = bias_ + base_of(batch, Tensor4::kBias, at) * out_bytes;
+      call.bias_column = bias.stride;
+      call.bias_columns = bias.offsets;
+    }
+    call.alpha = step_.scale.alpha;
+    call.beta = step_.scale.beta;
+    store(step_.arithmetic, step_.out_dtype, call);
+  }
+
+  const ContractStep& step_;
+  const kernel::ArithmeticKernels& kernels_;
+  const DotsScratch& layout_;
+  std::byte* scratch_;
+  const RunControl& control_;
+  const std::byte* lhs_;
+  const std::byte* rhs_;
+  std::byte* out_;
+  const std::byte* bias_;
+};
+
+}  // namespace
+
+void run_dots(const ContractStep& step, const TaskContext& task, std::int64_t first,
+              std::int64_t last) {
+  const DotsScratch layout = dots_scratch(step);
+  DotsItems dots(step, layout, task);
+  for (std::int64_t item = first; item < last; ++item) {
+    dots.run(item * step.blocking.row_block,
+             std::min(step.folded.batch_count, (item + 1) * step.blocking.row_block));
+    if (finish_item(*task.control)) return;
+  }
+}
+
+}  // namespace batchdot
