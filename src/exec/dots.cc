@@ -36,8 +36,8 @@ class DotsItems {
     const FoldedAxes& batch = step_.folded.batch;
     for (std::int64_t at = first; at < last; at += kernels_.dots_width) {
       const std::int64_t count = std::min<std::int64_t>(kernels_.dots_width, last - at);
-      const AxisWalk lhs = walk(batch, Tensor4::kLhs, at, count, scratch_ + layout_.lhs_items);
-      const AxisWalk rhs = walk(batch, Tensor4::kRhs, at, count, scratch_ + layout_.rhs_items);
+      const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
+      const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
       sum(at, count, lhs, rhs);
       store_sums(at, count);
     }
@@ -56,13 +56,13 @@ class DotsItems {
     std::int64_t k = 0;
     do {
       const std::int64_t depth = std::min(f.K - k, step_.blocking.KC);
-      const AxisWalk lhs_k = walk(f.k, Tensor4::kLhs, k, depth, scratch_ + layout_.lhs_k);
-      const AxisWalk rhs_k = walk(f.k, Tensor4::kRhs, k, depth, scratch_ + layout_.rhs_k);
+      const AxisWalk lhs_k = walk(f.k, Side::kLhs, k, depth, scratch_ + layout_.lhs_k);
+      const AxisWalk rhs_k = walk(f.k, Side::kRhs, k, depth, scratch_ + layout_.rhs_k);
       pack(lhs_, step_.lhs_dtype, step_.lhs_conjugate, lhs, lhs_k,
-           base_of(f.batch, Tensor4::kLhs, at) + base_of(f.k, Tensor4::kLhs, k), count, depth,
+           base_of(f.batch, Side::kLhs, at) + base_of(f.k, Side::kLhs, k), count, depth,
            layout_.panels_lhs);
       pack(rhs_, step_.rhs_dtype, step_.rhs_conjugate, rhs, rhs_k,
-           base_of(f.batch, Tensor4::kRhs, at) + base_of(f.k, Tensor4::kRhs, k), count, depth,
+           base_of(f.batch, Side::kRhs, at) + base_of(f.k, Side::kRhs, k), count, depth,
            layout_.panels_rhs);
       call.K = step_.arithmetic == Arithmetic::kBF16 ? depth + depth % 2 : depth;
       kernels_.dots(call);
@@ -82,7 +82,7 @@ class DotsItems {
     call.k_offsets = k.offsets;
     call.rows = static_cast<int>(count);
     call.K = depth;
-    call.width = kernels_.dots_width;
+    call.width = call.padded = kernels_.dots_width;
     call.panel = scratch_ + panel;
     call.conjugate = conjugate;
     kernels_.pack_b[dtype.index()](call);
@@ -92,18 +92,18 @@ class DotsItems {
     const FloatModeGuard mode(FloatMode::kDefault);
     const FoldedAxes& batch = step_.folded.batch;
     const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
-    const AxisWalk out = walk(batch, Tensor4::kOut, at, count, scratch_ + layout_.out_items);
+    const AxisWalk out = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
     StoreCall call{};
     call.sums = scratch_ + layout_.sums;
     call.sum_plane = kernels_.dots_width;
     call.rows = 1;
     call.columns = count;
-    call.out = out_ + base_of(batch, Tensor4::kOut, at) * out_bytes;
+    call.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
     call.out_column = out.stride;
     call.out_columns = out.offsets;
     if (bias_ != nullptr) {
-      const AxisWalk bias = walk(batch, Tensor4::kBias, at, count, scratch_ + layout_.bias_items);
-      call.bias = bias_ + base_of(batch, Tensor4::kBias, at) * out_bytes;
+      const AxisWalk bias = walk(batch, Side::kBias, at, count, scratch_ + layout_.bias_items);
+      call.bias = bias_ + base_of(batch, Side::kBias, at) * out_bytes;
       call.bias_column = bias.stride;
       call.bias_columns = bias.offsets;
     }

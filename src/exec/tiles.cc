@@ -16,6 +16,53 @@ using kernel::Arithmetic;
 using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
+constexpr std::int64_t kLine = 64;  // bytes of a cache line
+
+// Asks for memory that will be read soon, a few lines at a time, between tiles.
+class Prefetcher {
+ public:
+  // `count` rows of `bytes` bytes, `stride` bytes apart.
+  void add(const std::byte* base, std::int64_t count, std::int64_t bytes, std::int64_t stride) {
+    if (base == nullptr || count == 0 || bytes == 0) return;
+    if (stride == bytes || count == 1) {
+      bytes *= count;
+      count = 1;
+    }
+    const std::int64_t lines = (bytes + kLine - 1) / kLine;
+    regions_[regions_count_++] = {base, count, lines, stride};
+    lines_ += count * lines;
+  }
+  // Spreads what was added over so many calls of advance().
+  void spread(std::int64_t calls) {
+    share_ = (lines_ + calls - 1) / std::max<std::int64_t>(1, calls);
+  }
+  void advance() {
+    for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
+      const Region& region = regions_[at_];
+      const std::int64_t run = std::min(left, region.lines - line_);
+      const std::byte* line = region.base + row_ * region.stride + line_ * kLine;
+      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * kLine, 0, 2);
+      left -= run;
+      line_ += run;
+      if (line_ < region.lines) continue;
+      line_ = 0;
+      if (++row_ < region.rows) continue;
+      row_ = 0;
+      ++at_;
+    }
+  }
+  void clear() { regions_count_ = at_ = 0, lines_ = row_ = line_ = share_ = 0; }
+
+ private:
+  struct Region {
+    const std::byte* base;
+    std::int64_t rows, lines, stride;
+  };
+  Region regions_[3];
+  int regions_count_ = 0, at_ = 0;
+  std::int64_t lines_ = 0, row_ = 0, line_ = 0, share_ = 0;
+};
+
 // One work item of a tiles step: rows x columns of one batch item.
 class TileItem {
  public:
@@ -36,21 +83,20 @@ class TileItem {
         is_complex_(step.arithmetic == Arithmetic::kC64 || step.arithmetic == Arithmetic::kC128),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
 
-  void run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block) {
+  // `next`: where the batch goes after this item, or null.
+  void run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
+           const Odometer* next) {
     row0_ = row_block * blocking_.row_block;
     column0_ = column_block * blocking_.column_block;
     rows_ = std::min(blocking_.row_block, folded_.M - row0_);
     columns_ = std::min(blocking_.column_block, folded_.N - column0_);
     place(batch);
+    next_ = next;
+    batch_ = &batch;
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
-      std::int64_t k = 0;
-      do {  // once for K = 0 too: the sums are zeros then
-        const std::int64_t depth = std::min(folded_.K - k, blocking_.KC);
-        multiply_depth(k, depth);
-        k += depth;
-      } while (k < folded_.K && !is_stopped(control_));
+      multiply();
     }
     if (!step_.is_direct) {
       const FloatModeGuard mode(FloatMode::kDefault);
@@ -63,42 +109,110 @@ class TileItem {
 
   void place(const Odometer& batch) {
     lhs_item_ =
-        lhs_ + (batch.lhs + base_of(folded_.m, Tensor4::kLhs, row0_)) * element(step_.lhs_dtype);
+        lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element(step_.lhs_dtype);
     rhs_item_ =
-        rhs_ + (batch.rhs + base_of(folded_.n, Tensor4::kRhs, column0_)) * element(step_.rhs_dtype);
-    out_item_ = out_ + (batch.out + base_of(folded_.m, Tensor4::kOut, row0_) +
-                        base_of(folded_.n, Tensor4::kOut, column0_)) *
+        rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) * element(step_.rhs_dtype);
+    out_item_ = out_ + (batch.out + base_of(folded_.m, Side::kOut, row0_) +
+                        base_of(folded_.n, Side::kOut, column0_)) *
                            element(step_.out_dtype);
-    lhs_rows_ = walk(folded_.m, Tensor4::kLhs, row0_, rows_, scratch(layout_.lhs_rows));
-    out_rows_ = walk(folded_.m, Tensor4::kOut, row0_, rows_, scratch(layout_.out_rows));
-    rhs_columns_ = walk(folded_.n, Tensor4::kRhs, column0_, columns_, scratch(layout_.rhs_columns));
-    out_columns_ = walk(folded_.n, Tensor4::kOut, column0_, columns_, scratch(layout_.out_columns));
+    lhs_rows_ = walk(folded_.m, Side::kLhs, row0_, rows_, scratch(layout_.lhs_rows));
+    out_rows_ = walk(folded_.m, Side::kOut, row0_, rows_, scratch(layout_.out_rows));
+    rhs_columns_ = walk(folded_.n, Side::kRhs, column0_, columns_, scratch(layout_.rhs_columns));
+    out_columns_ = walk(folded_.n, Side::kOut, column0_, columns_, scratch(layout_.out_columns));
     if (bias_ == nullptr) return;
-    bias_item_ = bias_ + (batch.bias + base_of(folded_.m, Tensor4::kBias, row0_) +
-                          base_of(folded_.n, Tensor4::kBias, column0_)) *
+    bias_item_ = bias_ + (batch.bias + base_of(folded_.m, Side::kBias, row0_) +
+                          base_of(folded_.n, Side::kBias, column0_)) *
                              element(step_.out_dtype);
-    bias_rows_ = walk(folded_.m, Tensor4::kBias, row0_, rows_, scratch(layout_.bias_rows));
-    bias_columns_ =
-        walk(folded_.n, Tensor4::kBias, column0_, columns_, scratch(layout_.bias_columns));
+    bias_rows_ = walk(folded_.m, Side::kBias, row0_, rows_, scratch(layout_.bias_rows));
+    bias_columns_ = walk(folded_.n, Side::kBias, column0_, columns_, scratch(layout_.bias_columns));
   }
 
   static std::int64_t element(DType dtype) { return static_cast<std::int64_t>(dtype.size_bytes()); }
 
-  void multiply_depth(std::int64_t k, std::int64_t depth) {
-    lhs_k_ = walk(folded_.k, Tensor4::kLhs, k, depth, scratch(layout_.lhs_k));
-    rhs_k_ = walk(folded_.k, Tensor4::kRhs, k, depth, scratch(layout_.rhs_k));
-    const std::byte* lhs =
-        lhs_item_ + base_of(folded_.k, Tensor4::kLhs, k) * element(step_.lhs_dtype);
-    const std::byte* rhs =
-        rhs_item_ + base_of(folded_.k, Tensor4::kRhs, k) * element(step_.rhs_dtype);
+  // Blocks of columns, of k, of rows; once for K = 0 too: the sums are zeros then.
+  void multiply() {
     for (std::int64_t column = 0; column < columns_; column += blocking_.NC) {
       const std::int64_t width = std::min(blocking_.NC, columns_ - column);
-      pack_columns(rhs, column, width, depth);
+      std::int64_t k = 0;
+      do {
+        const std::int64_t depth = std::min(folded_.K - k, blocking_.KP);
+        rhs_k_ = walk(folded_.k, Side::kRhs, k, depth, scratch(layout_.rhs_k));
+        const std::byte* rhs =
+            rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element(step_.rhs_dtype);
+        if (step_.packs_rhs) pack_columns(rhs, column, width, depth);
+        if (!multiply_rows(rhs, column, width, k, depth)) return;
+        k += depth;
+      } while (k < folded_.K);
+    }
+  }
+
+  // All rows by a packed block of rhs, KC of k at a time. False if the run is stopped.
+  bool multiply_rows(const std::byte* rhs, std::int64_t column, std::int64_t width, std::int64_t k,
+                     std::int64_t packed_depth) {
+    std::int64_t at = 0;
+    do {
+      const std::int64_t depth = std::min(packed_depth - at, blocking_.KC);
+      lhs_k_ = walk(folded_.k, Side::kLhs, k + at, depth, scratch(layout_.lhs_k));
+      const std::byte* lhs =
+          lhs_item_ + base_of(folded_.k, Side::kLhs, k + at) * element(step_.lhs_dtype);
       for (std::int64_t row = 0; row < rows_; row += blocking_.MC) {
         const std::int64_t height = std::min(blocking_.MC, rows_ - row);
         if (step_.packs_lhs) pack_rows(lhs, row, height, depth);
-        multiply_block(lhs, rhs, row, height, column, width, depth, k == 0);
+        if (step_.prefetches) prefetch_after(lhs, row + height, column, width);
+        multiply_block(
+            {lhs, rhs, row, height, column, width, depth, at, packed_depth, k + at == 0});
+        if (is_stopped(control_)) return false;
       }
+      at += depth;
+    } while (at < packed_depth);
+    return true;
+  }
+
+  // What is read and written after the block that ends before `row`: the next block of rows, or the
+  // first one of the next item of the batch. Only where K is one block.
+  void prefetch_after(const std::byte* lhs, std::int64_t row, std::int64_t column,
+                      std::int64_t width) {
+    prefetcher_.clear();
+    if (row < rows_) {
+      add_rows(lhs, out_item_, row, std::min(blocking_.MC, rows_ - row), column, width);
+    } else if (column + width < columns_) {
+      const std::int64_t at = column + width;
+      if (rhs_columns_.offsets == nullptr) {
+        add(rhs_item_ + rhs_columns_.at(at) * element(step_.rhs_dtype), rhs_columns_, rhs_k_,
+            std::min(blocking_.NC, columns_ - at), folded_.K, element(step_.rhs_dtype));
+      }
+    } else if (next_ != nullptr) {
+      const std::int64_t lhs_step = (next_->lhs - batch_->lhs) * element(step_.lhs_dtype);
+      const std::int64_t rhs_step = (next_->rhs - batch_->rhs) * element(step_.rhs_dtype);
+      const std::int64_t out_step = (next_->out - batch_->out) * element(step_.out_dtype);
+      add_rows(lhs_step == 0 ? nullptr : lhs + lhs_step, out_item_ + out_step, 0,
+               std::min(blocking_.MC, rows_), 0, std::min(blocking_.NC, columns_));
+      if (rhs_step != 0) {
+        add(rhs_item_ + rhs_step, rhs_columns_, rhs_k_, std::min(blocking_.NC, columns_), folded_.K,
+            element(step_.rhs_dtype));
+      }
+    }
+  }
+  void add_rows(const std::byte* lhs, const std::byte* out, std::int64_t row, std::int64_t height,
+                std::int64_t column, std::int64_t width) {
+    if (lhs != nullptr && lhs_rows_.offsets == nullptr) {
+      add(lhs + lhs_rows_.at(row) * element(step_.lhs_dtype), lhs_rows_, lhs_k_, height, folded_.K,
+          element(step_.lhs_dtype));
+    }
+    if (step_.is_direct && !step_.streams && out_rows_.offsets == nullptr) {
+      const std::int64_t bytes = element(step_.out_dtype);
+      prefetcher_.add(out + (out_rows_.at(row) + column) * bytes, height, width * bytes,
+                      out_rows_.stride * bytes);
+    }
+  }
+  // One operand's part: `count` positions of one axis by `depth` of k, the closer one inside.
+  void add(const std::byte* base, const AxisWalk& axis, const AxisWalk& k, std::int64_t count,
+           std::int64_t depth, std::int64_t bytes) {
+    if (axis.offsets != nullptr || k.offsets != nullptr) return;
+    if (k.stride == 1) {
+      prefetcher_.add(base, count, depth * bytes, axis.stride * bytes);
+    } else if (axis.stride == 1) {
+      prefetcher_.add(base, depth, count * bytes, k.stride * bytes);
     }
   }
 
@@ -113,110 +227,199 @@ class TileItem {
   }
   EvenSplit row_tiles(std::int64_t height) const { return EvenSplit(height, kernels_.MR); }
 
-  bool is_whole(std::int64_t column, std::int64_t panel_width, std::int64_t width) const {
-    return column + panel_width <= width;
-  }
-
   std::byte* rhs_panel(std::int64_t column, std::int64_t depth) const {
-    const std::int64_t at = step_.packs_rhs ? column * panel_depth(depth) : 0;
-    return scratch(layout_.panels_rhs) + at * static_cast<std::int64_t>(kernels_.panel_bytes);
+    return scratch(layout_.panels_rhs) +
+           column * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
   std::byte* lhs_panel(std::int64_t row, std::int64_t depth) const {
     return scratch(layout_.panels_lhs) +
            row * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
 
-  // Packs all panels, or, where rhs is read in place, the last one if it is not whole.
+  // Positions first .. first + rows - 1 of an operand into one panel, in runs of one stride where
+  // they are long enough, else by tables.
+  void pack_panel(kernel::PackFunction pack, kernel::PackCall call, const std::byte* source,
+                  std::int64_t bytes, const AxisWalk& axis, std::int64_t first, std::int64_t rows,
+                  const AxisWalk& k, std::int64_t depth, std::int64_t column_bytes,
+                  bool is_rhs) const {
+    constexpr std::int64_t kShortRun = 4;
+    const std::int64_t last = first + rows;
+    auto* panel = static_cast<std::byte*>(call.panel);
+    if (axis.run(first, last) < std::min(kShortRun, rows)) {
+      call.source = source;
+      call.row_offsets = axis.offsets + first;
+      call.rows = static_cast<int>(rows);
+      return pack_depth(pack, call, bytes, k, depth, panel, is_rhs);
+    }
+    const int padded = call.padded;
+    for (std::int64_t at = first; at < last;) {
+      const std::int64_t run = axis.run(at, last);
+      call.source = source + axis.at(at) * bytes;
+      call.row_stride = run > 1 || axis.offsets == nullptr ? axis.step(at) : 0;
+      call.rows = static_cast<int>(run);
+      call.padded = at + run == last ? padded - static_cast<int>(at - first) : call.rows;
+      pack_depth(pack, call, bytes, k, depth, panel + (at - first) * column_bytes, is_rhs);
+      at += run;
+    }
+  }
+  void pack_depth(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
+                  const AxisWalk& k, std::int64_t depth, std::byte* panel, bool is_rhs) const {
+    constexpr std::int64_t kShortRun = 8;
+    const bool takes_any_k = step_.arithmetic != Arithmetic::kBF16;  // bf16 takes pairs
+    call.k_offsets = nullptr;
+    if (blocking_.KP > blocking_.KC && is_rhs) {
+      return pack_by_lines(pack, call, bytes, k, depth, panel);
+    }
+    if (k.offsets == nullptr || !takes_any_k || k.run(0, depth) < std::min(kShortRun, depth)) {
+      call.k_stride = k.stride;
+      call.k_offsets = k.offsets;
+      call.K = depth;
+      call.panel = panel;
+      return pack(call);
+    }
+    const auto* source = static_cast<const std::byte*>(call.source);
+    for (std::int64_t at = 0; at < depth;) {
+      const std::int64_t run = k.run(at, depth);
+      call.source = source + k.at(at) * bytes;
+      call.k_stride = run > 1 ? k.step(at) : 0;
+      call.K = run;
+      call.panel = panel + at * call.width * static_cast<std::int64_t>(kernels_.panel_bytes);
+      pack(call);
+      at += run;
+    }
+  }
+
+  // rhs is contiguous along the outermost axis of k: for each position of the inner ones, its
+  // elements go to rows of the panel that lie as far apart as the inner ones have positions. A line
+  // of memory is read once.
+  void pack_by_lines(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
+                     const AxisWalk& k, std::int64_t depth, std::byte* panel) const {
+    const std::int64_t inner = folded_.K / folded_.k.front().extent;
+    const int width = call.width;
+    const std::int64_t row_bytes = width * static_cast<std::int64_t>(kernels_.panel_bytes);
+    const auto* source = static_cast<const std::byte*>(call.source);
+    for (std::int64_t at = 0; at < std::min(inner, depth); ++at) {
+      call.source = source + k.at(at) * bytes;
+      call.k_stride = folded_.k.front().rhs;
+      call.K = (depth - at + inner - 1) / inner;
+      call.panel = panel + at * row_bytes;
+      call.width = static_cast<int>(inner * width);
+      pack(call);
+    }
+    call.width = width;
+  }
+
   void pack_columns(const std::byte* rhs, std::int64_t first, std::int64_t width,
-                    std::int64_t depth) {
+                    std::int64_t depth) const {
     const EvenSplit panels = column_panels(width);
-    std::int64_t column = 0;
+    const auto column_bytes =
+        static_cast<std::int64_t>(kernels_.panel_bytes) / (is_complex_ ? 2 : 1);
     for (std::int64_t i = 0; i < panels.parts; ++i) {
+      const std::int64_t column = panels.begin(i) * kernels_.lanes;
       const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
-      if (step_.packs_rhs || !is_whole(column, panel_width, width)) {
-        kernel::PackCall call{};
-        const AxisWalk at = rhs_columns_.from(first + column);
-        const std::int64_t start = at.offsets == nullptr ? (first + column) * at.stride : 0;
-        call.source = rhs + start * element(step_.rhs_dtype);
-        call.row_stride = at.stride;
-        call.row_offsets = at.offsets;
-        call.k_stride = rhs_k_.stride;
-        call.k_offsets = rhs_k_.offsets;
-        call.rows = static_cast<int>(std::min(panel_width, width - column));
-        call.K = depth;
-        call.width = static_cast<int>(panel_width);
-        call.panel = rhs_panel(column, depth);
-        call.conjugate = step_.rhs_conjugate;
-        kernels_.pack_b[step_.rhs_dtype.index()](call);
-      }
-      column += panel_width;
+      kernel::PackCall call{};
+      call.width = call.padded = static_cast<int>(panel_width);
+      call.panel = rhs_panel(column, depth);
+      call.conjugate = step_.rhs_conjugate;
+      pack_panel(kernels_.pack_b[step_.rhs_dtype.index()], call, rhs, element(step_.rhs_dtype),
+                 rhs_columns_, first + column, std::min(panel_width, width - column), rhs_k_, depth,
+                 column_bytes, true);
     }
   }
 
   void pack_rows(const std::byte* lhs, std::int64_t first, std::int64_t height,
-                 std::int64_t depth) {
+                 std::int64_t depth) const {
     const EvenSplit tiles = row_tiles(height);
-    std::int64_t row = 0;
     for (std::int64_t i = 0; i < tiles.parts; ++i) {
       kernel::PackCall call{};
-      const AxisWalk at = lhs_rows_.from(first + row);
-      const std::int64_t start = at.offsets == nullptr ? (first + row) * at.stride : 0;
-      call.source = lhs + start * element(step_.lhs_dtype);
-      call.row_stride = at.stride;
-      call.row_offsets = at.offsets;
-      call.k_stride = lhs_k_.stride;
-      call.k_offsets = lhs_k_.offsets;
-      call.rows = call.width = static_cast<int>(tiles.part(i));
-      call.K = depth;
-      call.panel = lhs_panel(row, depth);
+      call.width = call.padded = static_cast<int>(tiles.part(i));
+      call.panel = lhs_panel(tiles.begin(i), depth);
       call.conjugate = step_.lhs_conjugate;
-      kernels_.pack_a[step_.lhs_dtype.index()](call);
-      row += tiles.part(i);
+      pack_panel(kernels_.pack_a[step_.lhs_dtype.index()], call, lhs, element(step_.lhs_dtype),
+                 lhs_rows_, first + tiles.begin(i), tiles.part(i), lhs_k_, depth,
+                 static_cast<std::int64_t>(kernels_.panel_bytes), false);
     }
   }
 
-  // Rows outside, columns inside: a panel of rhs is read by every row tile, from L1 or L2.
-  void multiply_block(const std::byte* lhs, const std::byte* rhs, std::int64_t first_row,
-                      std::int64_t height, std::int64_t first_column, std::int64_t width,
-                      std::int64_t depth, bool is_first) const {
-    const EvenSplit tiles = row_tiles(height);
-    const EvenSplit panels = column_panels(width);
+  // Rows of lhs by columns of rhs, `depth` steps of k from `at` on of those in the packed panels.
+  struct Block {
+    const std::byte* lhs;
+    const std::byte* rhs;
+    std::int64_t row, height, column, width, depth, at, packed_depth;
+    bool is_first;
+  };
+  void multiply_block(const Block& block) {
+    const EvenSplit tiles = row_tiles(block.height);
+    const EvenSplit panels = column_panels(block.width);
     const std::int64_t reals = is_complex_ ? 2 : 1;
+    prefetcher_.spread(tiles.parts * panels.parts);
     kernel::TileCall call{};
-    call.K = panel_depth(depth);
-    call.first = is_first;
-    std::int64_t row = 0;
-    for (std::int64_t i = 0; i < tiles.parts; ++i) {
-      const std::int64_t MR = tiles.part(i);
+    call.K = panel_depth(block.depth);
+    call.first = block.is_first;
+    call.prefetches_sums = step_.is_direct && block.depth >= kernel::kBlock / 2;
+    const bool may_stream = step_.streams && streams_from(block.row, block.column);
+    const auto place_a = [&](std::int64_t row, std::int64_t MR) {
       if (step_.packs_lhs) {
-        call.a = lhs_panel(row, depth);
+        call.a = lhs_panel(row, block.depth);
         call.a_row = reals;
         call.a_k = MR * reals;
       } else {
-        call.a = lhs + lhs_rows_.at(first_row + row) * element(step_.lhs_dtype);
+        call.a = block.lhs + lhs_rows_.at(block.row + row) * element(step_.lhs_dtype);
         call.a_row = lhs_rows_.stride * reals;
         call.a_k = lhs_k_.stride * reals;
       }
-      std::int64_t column = 0;
-      for (std::int64_t j = 0; j < panels.parts; ++j) {
-        const std::int64_t panel_width = panels.part(j) * kernels_.lanes;
-        call.columns = static_cast<int>(std::min(panel_width, width - column));
-        if (step_.packs_rhs || call.columns < panel_width) {
-          call.b = rhs_panel(column, depth);
-          call.b_k = panel_width * reals;
-        } else {
-          call.b = rhs + rhs_columns_.at(first_column + column) * element(step_.rhs_dtype);
-          call.b_k = rhs_k_.stride;
-        }
-        place_sums(call, first_row + row, first_column + column);
-        tiles_[MR - 1][panels.part(j) - 1](call);
-        column += panel_width;
+    };
+    const auto place_b = [&](std::int64_t column, std::int64_t panel_width) {
+      call.columns = static_cast<int>(std::min(panel_width, block.width - column));
+      call.streams = may_stream && call.columns == panel_width;
+      if (step_.packs_rhs) {
+        call.b =
+            rhs_panel(column, block.packed_depth) +
+            panel_depth(block.at) * panel_width * static_cast<std::int64_t>(kernels_.panel_bytes);
+        call.b_k = panel_width * reals;
+      } else {
+        call.b = block.rhs + (rhs_columns_.at(block.column + column) + rhs_k_.at(block.at)) *
+                                 element(step_.rhs_dtype);
+        call.b_k = rhs_k_.stride;
       }
-      row += MR;
+    };
+    const auto multiply = [&](std::int64_t row, std::int64_t MR, std::int64_t column,
+                              std::int64_t NV) {
+      prefetcher_.advance();
+      place_sums(call, block.row + row, block.column + column, MR);
+      tiles_[MR - 1][NV - 1](call);
+    };
+    if (step_.columns_outside) {
+      for (std::int64_t j = 0; j < panels.parts; ++j) {
+        const std::int64_t column = panels.begin(j) * kernels_.lanes;
+        place_b(column, panels.part(j) * kernels_.lanes);
+        for (std::int64_t i = 0; i < tiles.parts; ++i) {
+          place_a(tiles.begin(i), tiles.part(i));
+          multiply(tiles.begin(i), tiles.part(i), column, panels.part(j));
+        }
+      }
+      return;
+    }
+    for (std::int64_t i = 0; i < tiles.parts; ++i) {
+      place_a(tiles.begin(i), tiles.part(i));
+      for (std::int64_t j = 0; j < panels.parts; ++j) {
+        const std::int64_t column = panels.begin(j) * kernels_.lanes;
+        place_b(column, panels.part(j) * kernels_.lanes);
+        multiply(tiles.begin(i), tiles.part(i), column, panels.part(j));
+      }
     }
   }
 
-  void place_sums(kernel::TileCall& call, std::int64_t row, std::int64_t column) const {
+  // Whole lines only: where the first one and the distance of rows are multiples of a line.
+  bool streams_from(std::int64_t row, std::int64_t column) const {
+    const std::int64_t bytes = element(step_.out_dtype);
+    const auto address = reinterpret_cast<std::uintptr_t>(out_item_) +
+                         static_cast<std::uintptr_t>((out_rows_.at(row) + column) * bytes);
+    return out_rows_.offsets == nullptr && address % kLine == 0 &&
+           out_rows_.stride * bytes % kLine == 0 && kernels_.lanes * bytes % kLine == 0;
+  }
+
+  void place_sums(kernel::TileCall& call, std::int64_t row, std::int64_t column, std::int64_t) {
     if (step_.is_direct) {
       call.sum = out_item_ + (out_rows_.at(row) + column) * element(step_.out_dtype);
       call.sum_row = out_rows_.stride;
@@ -265,12 +468,15 @@ class TileItem {
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
 
   std::int64_t row0_ = 0, column0_ = 0, rows_ = 0, columns_ = 0, sum_row_ = 0;
+  const Odometer* batch_ = nullptr;
+  const Odometer* next_ = nullptr;
   const std::byte* lhs_item_ = nullptr;
   const std::byte* rhs_item_ = nullptr;
   std::byte* out_item_ = nullptr;
   const std::byte* bias_item_ = nullptr;
   AxisWalk lhs_rows_, out_rows_, bias_rows_, rhs_columns_, out_columns_, bias_columns_, lhs_k_,
       rhs_k_;
+  Prefetcher prefetcher_;
 };
 
 }  // namespace
@@ -281,10 +487,14 @@ void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t f
   TileItem tile(step, layout, task);
   const std::int64_t row_blocks = step.blocking.row_blocks;
   const std::int64_t per_batch_item = row_blocks * step.blocking.column_blocks;
+  const bool looks_ahead = step.prefetches && per_batch_item == 1;
   Odometer batch(step.folded.batch, first / per_batch_item);
+  Odometer next = batch;
   for (std::int64_t item = first; item < last; ++item) {
     const std::int64_t within = item % per_batch_item;
-    tile.run(batch, within % row_blocks, within / row_blocks);
+    const bool has_next = looks_ahead && item + 1 < last;
+    if (has_next) next.next();
+    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr);
     if (within + 1 == per_batch_item) batch.next();
     if (finish_item(*task.control)) return;
   }

@@ -26,43 +26,39 @@ struct AxisWalk {
   std::int64_t at(std::int64_t index) const {
     return offsets == nullptr ? index * stride : offsets[index];
   }
+  // How many positions from `first` on, up to `last`, follow each other with one stride.
+  std::int64_t run(std::int64_t first, std::int64_t last) const {
+    if (offsets == nullptr || last - first < 3) return offsets == nullptr ? last - first : 1;
+    const std::int64_t step = offsets[first + 1] - offsets[first];
+    std::int64_t end = first + 2;
+    while (end < last && offsets[end] - offsets[end - 1] == step) ++end;
+    return end - first;
+  }
+  std::int64_t step(std::int64_t first) const {
+    return offsets == nullptr ? stride : offsets[first + 1] - offsets[first];
+  }
 };
 
-enum class Tensor4 : std::uint8_t { kLhs, kRhs, kOut, kBias };
-
-inline std::int64_t stride_in(const FoldedAxis& axis, Tensor4 tensor) {
-  switch (tensor) {
-    case Tensor4::kLhs:
-      return axis.lhs;
-    case Tensor4::kRhs:
-      return axis.rhs;
-    case Tensor4::kOut:
-      return axis.out;
-    case Tensor4::kBias:
-      return axis.bias;
-  }
-  return 0;
-}
-
-// The offsets of positions first .. first+count-1 along axes; a table only where they do not fold.
-inline AxisWalk walk(const FoldedAxes& axes, Tensor4 tensor, std::int64_t first, std::int64_t count,
+// The offsets of positions first .. first+count-1 along axes, in one tensor; a table only where the
+// axes are not one there.
+inline AxisWalk walk(const FoldedAxes& axes, Side side, std::int64_t first, std::int64_t count,
                      std::byte* table) {
-  if (axes.empty()) return {};
-  if (axes.size() == 1) return {stride_in(axes[0], tensor), nullptr};
+  if (const auto stride = one_stride(axes, side)) return {*stride, nullptr};
   auto* offsets = reinterpret_cast<std::int64_t*>(table);
   Odometer at(axes, first);
   for (std::int64_t i = 0; i < count; ++i, at.next()) {
-    offsets[i] = tensor == Tensor4::kLhs   ? at.lhs
-                 : tensor == Tensor4::kRhs ? at.rhs
-                 : tensor == Tensor4::kOut ? at.out
-                                           : at.bias;
+    offsets[i] = side == Side::kLhs   ? at.lhs
+                 : side == Side::kRhs ? at.rhs
+                 : side == Side::kOut ? at.out
+                                      : at.bias;
   }
   return {0, offsets};
 }
 
 // With one stride, position `first` is an offset of the base; with a table it is in the table.
-inline std::int64_t base_of(const FoldedAxes& axes, Tensor4 tensor, std::int64_t first) {
-  return axes.size() == 1 ? first * stride_in(axes[0], tensor) : 0;
+inline std::int64_t base_of(const FoldedAxes& axes, Side side, std::int64_t first) {
+  const auto stride = one_stride(axes, side);
+  return stride ? first * *stride : 0;
 }
 
 // Cuts `count` into ceil(count / most) parts of nearly equal size.
@@ -73,6 +69,7 @@ struct EvenSplit {
         size(parts == 0 ? 0 : count / parts),
         larger(parts == 0 ? 0 : count % parts) {}
   std::int64_t part(std::int64_t i) const { return size + (i < larger ? 1 : 0); }
+  std::int64_t begin(std::int64_t i) const { return i * size + (i < larger ? i : larger); }
 };
 
 }  // namespace batchdot

@@ -33,7 +33,8 @@ inline constexpr std::int64_t kBlock = 128;
 ///
 ///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
 ///
-/// a: rows, any strides. b: a panel of K rows of NV vectors, b_k apart. Complex: a is (re, im)
+/// a: rows, any strides. b: K rows of NV vectors, b_k apart; of the last vector only the columns
+/// that exist are read where b is no panel. Complex: a is (re, im)
 /// pairs and its strides count reals; a row of b is all re, then all im; sum has its im plane
 /// `sum_plane` reals behind the re plane.
 struct TileCall {
@@ -47,10 +48,16 @@ struct TileCall {
   std::int64_t sum_plane;
   int columns;  ///< of sum that exist; the rest of the panel is padding and not stored
   bool first;   ///< sum holds nothing yet and is not read
+  /// May be set where the call is the first and only one for these sums, K is at most a block,
+  /// `columns` fill NV vectors, and sum and its rows are aligned to a vector: lines are written
+  /// past the caches.
+  bool streams;
+  bool prefetches_sums;  ///< sum is far away
 };
 using TileFunction = void (*)(const TileCall& call);
 
-/// Copies `rows` x K elements into one micropanel, k-major, and pads with zeros to `width`.
+/// Copies `rows` x K elements into one micropanel, or a part of its columns, k-major, and puts
+/// zeros behind them up to `padded` columns. Panel rows are `width` columns apart.
 ///
 ///     source (any strides)            panel, width = 4
 ///       . . . . . K                     k=0 [s00 s10 s20  0 ]
@@ -67,8 +74,9 @@ struct PackCall {
   const std::int64_t* k_offsets;    ///< instead of k_stride, if not null
   int rows;
   std::int64_t K;
+  int padded;
   int width;
-  void* panel;
+  void* panel;  ///< of the first column
   bool conjugate;
 };
 using PackFunction = void (*)(const PackCall& call);

@@ -71,17 +71,131 @@ HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
   }
 }
 
-/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k.
-template <int MR, int NV, class D, class T = hn::TFromD<D>>
-HWY_INLINE void multiply_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at,
-                              const T* HWY_RESTRICT b, hn::Vec<D> (&acc)[MR][NV]) {
+// The last vector of a tile may be partial: its first `count` lanes exist, and no other is touched
+// in memory. AVX-512 has masks for that; elsewhere a store goes through a copy, as masked stores
+// are slow on some CPUs.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_first(D d, const T* from, int count) {
+#if HWY_ARCH_X86
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, from);
+#else  // a masked load elsewhere may read all lanes
+  HWY_ALIGN T copy[HWY_LANES(T)] = {};
+  for (int i = 0; i < count; ++i) copy[i] = from[i];
+  return hn::Load(d, copy);
+#endif
+}
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void store_first(D d, hn::Vec<D> v, T* to, int count) {
+#if HWY_TARGET == HWY_AVX3
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, to);
+#else
+  HWY_ALIGN T copy[HWY_LANES(T)];
+  hn::Store(v, d, copy);
+  for (int i = 0; i < count; ++i) to[i] = copy[i];
+#endif
+}
+
+// Rows of a tile at one k: a pointer for every three rows, so that each is one of p, p + row, p + 2
+// row, which an instruction can address by itself.
+template <int MR, class T>
+struct RowPointers {
+  static constexpr int kCount = (MR + 2) / 3;
+  const T* at[kCount];
+  std::int64_t row;
+
+  HWY_INLINE RowPointers(const T* a, std::int64_t row_stride) : row(row_stride) {
+    for (int i = 0; i < kCount; ++i) at[i] = a + 3 * i * row_stride;
+  }
+  HWY_INLINE T operator[](int i) const { return at[i / 3][i % 3 * row]; }
+  HWY_INLINE void advance(std::int64_t step) {
+    for (const T*& pointer : at) {
+      pointer += step;
+      // Hides where it came from: else Clang makes one chain of additions of all rows, which takes
+      // longer than the multiply-adds of a narrow tile.
+      asm("" : "+r"(pointer));
+    }
+  }
+};
+
+/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector `last`
+/// lanes exist.
+template <int MR, int NV, bool kTail, class D, class T = hn::TFromD<D>>
+HWY_INLINE void multiply_step(D d, RowPointers<MR, T>& a, std::int64_t a_k, const T* HWY_RESTRICT b,
+                              [[maybe_unused]] int last, hn::Vec<D> (&acc)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> b_row[NV];
-  for (int v = 0; v < NV; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
+  for (int v = 0; v < NV; ++v) {
+    b_row[v] =
+        kTail && v == NV - 1 ? load_first(d, b + v * lanes, last) : hn::LoadU(d, b + v * lanes);
+  }
   for (int i = 0; i < MR; ++i) {
-    const auto a_ik = hn::Set(d, a_rows[i][a_at]);
+    const auto a_ik = hn::Set(d, a[i]);
     for (int v = 0; v < NV; ++v) acc[i][v] = multiply_add_lanes(a_ik, b_row[v], acc[i][v]);
   }
+  a.advance(a_k);
+}
+
+// The running sums of a tile, asked for before they are needed: the products hide the way.
+template <int MR, int NV, class T>
+HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
+  constexpr int kLine = 64 / sizeof(T);
+  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
+  for (int i = 0; i < MR; ++i) {
+    for (int j = 0; j < kWidth; j += kLine) __builtin_prefetch(sum + i * row + j, 1, 3);
+  }
+}
+
+template <class T, int MR, int NV, bool kTail>
+HWY_INLINE void tile_real_of(const TileCall& call) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const int last = call.columns - (NV - 1) * static_cast<int>(lanes);
+  T* const sum = static_cast<T*>(call.sum);
+  if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
+  RowPointers<MR, T> a(static_cast<const T*>(call.a), call.a_row);
+  const T* b = static_cast<const T*>(call.b);
+  const std::int64_t a_k = call.a_k;
+  const std::int64_t b_k = call.b_k;
+  std::int64_t left = call.K;
+  bool first = call.first;
+  do {
+    hn::Vec<decltype(d)> acc[MR][NV];
+    for (auto& row : acc) {
+      for (auto& vector : row) vector = hn::Zero(d);
+    }
+    std::int64_t steps = std::min(left, kBlock);
+    left -= steps;
+    for (; steps >= 4; steps -= 4) {
+      multiply_step<MR, NV, kTail>(d, a, a_k, b, last, acc);
+      multiply_step<MR, NV, kTail>(d, a, a_k, b + b_k, last, acc);
+      multiply_step<MR, NV, kTail>(d, a, a_k, b + 2 * b_k, last, acc);
+      multiply_step<MR, NV, kTail>(d, a, a_k, b + 3 * b_k, last, acc);
+      b += 4 * b_k;
+    }
+    for (; steps > 0; --steps) {
+      multiply_step<MR, NV, kTail>(d, a, a_k, b, last, acc);
+      b += b_k;
+    }
+    if (!kTail && call.streams) {
+      for (int i = 0; i < MR; ++i) {
+        for (int v = 0; v < NV; ++v) hn::Stream(acc[i][v], d, sum + i * call.sum_row + v * lanes);
+      }
+      return;
+    }
+    for (int i = 0; i < MR; ++i) {
+      for (int v = 0; v < NV; ++v) {
+        T* at = sum + i * call.sum_row + v * lanes;
+        if (kTail && v == NV - 1) {
+          if (!first) acc[i][v] = hn::Add(load_first(d, at, last), acc[i][v]);
+          store_first(d, acc[i][v], at, last);
+        } else {
+          if (!first) acc[i][v] = hn::Add(hn::LoadU(d, at), acc[i][v]);
+          hn::StoreU(acc[i][v], d, at);
+        }
+      }
+    }
+    first = false;
+  } while (left > 0);
 }
 
 /// TileCall for real numbers and 32-bit integers.
@@ -98,47 +212,11 @@ HWY_INLINE void multiply_step(D d, const T* const (&a_rows)[MR], std::int64_t a_
 /// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
-  TileSum<MR, kWidth, 1, T> running(call);
-  const T* a_rows[MR];
-  for (int i = 0; i < MR; ++i) a_rows[i] = static_cast<const T*>(call.a) + i * call.a_row;
-  const T* b = static_cast<const T*>(call.b);
-  const std::int64_t a_k = call.a_k;
-  const std::int64_t b_k = call.b_k;
-  std::int64_t a_at = 0;
-  std::int64_t left = call.K;
-  bool first = call.first;
-  do {
-    hn::Vec<decltype(d)> acc[MR][NV];
-    for (auto& row : acc) {
-      for (auto& vector : row) vector = hn::Zero(d);
-    }
-    std::int64_t steps = std::min(left, kBlock);
-    left -= steps;
-    for (; steps >= 4; steps -= 4) {
-      multiply_step(d, a_rows, a_at, b, acc);
-      multiply_step(d, a_rows, a_at + a_k, b + b_k, acc);
-      multiply_step(d, a_rows, a_at + 2 * a_k, b + 2 * b_k, acc);
-      multiply_step(d, a_rows, a_at + 3 * a_k, b + 3 * b_k, acc);
-      a_at += 4 * a_k;
-      b += 4 * b_k;
-    }
-    for (; steps > 0; --steps) {
-      multiply_step(d, a_rows, a_at, b, acc);
-      a_at += a_k;
-      b += b_k;
-    }
-    for (int i = 0; i < MR; ++i) {
-      for (int v = 0; v < NV; ++v) {
-        T* at = running.sum + i * running.row + v * lanes;
-        hn::StoreU(first ? acc[i][v] : hn::Add(hn::LoadU(d, at), acc[i][v]), d, at);
-      }
-    }
-    first = false;
-  } while (left > 0);
-  running.finish(call);
+  if (call.columns == NV * static_cast<int>(HWY_LANES(T))) {
+    tile_real_of<T, MR, NV, false>(call);
+  } else {
+    tile_real_of<T, MR, NV, true>(call);
+  }
 }
 
 /// TileCall for complex numbers; a from lhs, or from rhs if kSwapped, which exchanges the im lines.

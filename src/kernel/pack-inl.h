@@ -28,9 +28,10 @@ HWY_INLINE std::int64_t k_offset(const PackCall& call, std::int64_t k) {
   return call.k_offsets != nullptr ? call.k_offsets[k] : k * call.k_stride;
 }
 
+// Zeros behind the columns of one k. `row` counts panel elements.
 template <class T>
-HWY_INLINE void pad_row(T* panel_row, int rows, int width) {
-  for (int r = rows; r < width; ++r) panel_row[r] = T{0};
+HWY_INLINE void pad_row(T* row, int from, int to) {
+  for (int r = from; r < to; ++r) row[r] = T{0};
 }
 
 // Rows lie side by side: each k is one run of memory.
@@ -40,40 +41,22 @@ HWY_INLINE void pack_runs(const PackCall& call) {
   const int lanes = static_cast<int>(hn::Lanes(d));
   const Packed* source = static_cast<const Packed*>(call.source);
   Packed* panel = static_cast<Packed*>(call.panel);
+  constexpr std::int64_t kAhead = 16;
+  constexpr int kLine = 64 / sizeof(Packed);
+  int r = 0;
   for (std::int64_t k = 0; k < call.K; ++k, panel += call.width) {
     const Packed* from = source + k_offset(call, k);
-    int r = 0;
-    for (; r + lanes <= call.rows; r += lanes) hn::StoreU(hn::LoadU(d, from + r), d, panel + r);
+    if (call.k_offsets ==
+        nullptr) {  // rows of k may lie pages apart, where no hardware looks ahead
+      const Packed* ahead = from + kAhead * call.k_stride;
+      for (r = 0; r < call.rows; r += kLine) __builtin_prefetch(ahead + r, 0, 3);
+      __builtin_prefetch(ahead + call.rows - 1, 0, 3);
+    }
+    for (r = 0; r + lanes <= call.rows; r += lanes)
+      hn::StoreU(hn::LoadU(d, from + r), d, panel + r);
     for (; r < call.rows; ++r) panel[r] = from[r];
-    pad_row(panel, call.rows, call.width);
+    pad_row(panel, call.rows, call.padded);
   }
-}
-
-// k is contiguous: 4 x 4 of 32 bits are transposed in registers.
-template <class Packed>
-HWY_INLINE void transpose_4x4(const Packed* r0, const Packed* r1, const Packed* r2,
-                              const Packed* r3, Packed* to, std::int64_t width) {
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<Packed, 4> d;
-  const hn::RepartitionToWide<decltype(d)> wide;
-  const auto v0 = hn::LoadU(d, r0);
-  const auto v1 = hn::LoadU(d, r1);
-  const auto v2 = hn::LoadU(d, r2);
-  const auto v3 = hn::LoadU(d, r3);
-  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v0, v1));  // 00 10 01 11
-  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v2, v3));
-  const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v0, v1));  // 02 12 03 13
-  const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v2, v3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, to + width);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, to + 2 * width);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, to + 3 * width);
-#else
-  const Packed* rows[4] = {r0, r1, r2, r3};
-  for (int r = 0; r < 4; ++r) {
-    for (int k = 0; k < 4; ++k) to[k * width + r] = rows[r][k];
-  }
-#endif
 }
 
 template <class Source, class Packed>
@@ -88,42 +71,109 @@ HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row, std::int64_
   }
 }
 
+// Rows of which the k are contiguous, kLanes at a time, transposed in registers: of each row one
+// piece of 128 bits is loaded into a block of a vector, so that only exchanges inside blocks are
+// left to do.
+//
+//     4-byte elements     piece j of vector i: row i + 4 j, k .. k + 3        out[t] = k + t
+//     [r0 r4 r8 r12] [r1 r5 r9 r13] [r2 r6 r10 r14] [r3 r7 r11 r15]    -->    [r0 r1 r2 r3 | r4
+//     ...]
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_pieces(D d, const T* const* rows, std::int64_t k) {
+  constexpr int kStep = 16 / sizeof(T);
+  constexpr std::size_t kBytes = hn::MaxLanes(D()) * sizeof(T);
+  if constexpr (kBytes == 64) {
+    const auto block = [&](int j) { return hn::LoadDup128(d, rows[j * kStep] + k); };
+    const auto only = [&](int j) {  // the lanes of block j
+      return hn::Xor(hn::FirstN(d, static_cast<std::size_t>(j * kStep)),
+                     hn::FirstN(d, static_cast<std::size_t>((j + 1) * kStep)));
+    };
+    auto v = hn::IfThenElse(only(1), block(1), block(0));
+    v = hn::IfThenElse(only(2), block(2), v);
+    return hn::IfThenElse(only(3), block(3), v);
+  } else if constexpr (kBytes == 32) {
+    const hn::Half<D> half;
+    return hn::Combine(d, hn::LoadU(half, rows[kStep] + k), hn::LoadU(half, rows[0] + k));
+  } else {
+    return hn::LoadU(d, rows[0] + k);
+  }
+}
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void transpose_rows(D d, const T* const* rows, std::int64_t k, T* to,
+                               std::int64_t width) {
+  if constexpr (sizeof(T) == 4) {
+    const hn::RepartitionToWide<D> wide;
+    const auto v0 = load_pieces(d, rows, k);
+    const auto v1 = load_pieces(d, rows + 1, k);
+    const auto v2 = load_pieces(d, rows + 2, k);
+    const auto v3 = load_pieces(d, rows + 3, k);
+    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v0, v1));
+    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v2, v3));
+    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v0, v1));
+    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v2, v3));
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, to + width);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, to + 2 * width);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, to + 3 * width);
+  } else {
+    const auto v0 = load_pieces(d, rows, k);
+    const auto v1 = load_pieces(d, rows + 1, k);
+    hn::StoreU(hn::InterleaveLower(d, v0, v1), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, v0, v1), d, to + width);
+  }
+}
+
+// k is contiguous. A vector of rows at a time, then half a vector, and so on down to 128 bits.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  constexpr int kStep = 16 / sizeof(T);
+  const T* source = static_cast<const T*>(call.source);
+  T* panel = static_cast<T*>(call.panel);
+  int r = first_row;
+  for (; r + kLanes <= call.rows; r += kLanes) {
+    const T* rows[kLanes];
+    for (int i = 0; i < kLanes; ++i) rows[i] = source + row_offset(call, r + i);
+    const std::int64_t next_rows = call.row_offsets == nullptr ? kLanes * call.row_stride : 0;
+    std::int64_t k = 0;
+    for (; k + kStep <= call.K; k += kStep) {
+      if (k % (64 / static_cast<int>(sizeof(T))) == 0) {  // the rows that are packed next
+        for (int i = 0; i < kLanes; ++i) __builtin_prefetch(rows[i] + next_rows + k, 0, 3);
+      }
+      transpose_rows(d, rows, k, panel + k * call.width + r, call.width);
+    }
+    for (; k < call.K; ++k) {
+      for (int i = 0; i < kLanes; ++i) panel[k * call.width + r + i] = rows[i][k];
+    }
+  }
+  if (r == call.rows) return;
+  if constexpr (kLanes > kStep) {
+    pack_transposed(hn::Half<D>(), call, r);
+  } else {
+    pack_one_by_one<T, T>(call, r, 0);
+  }
+}
+
 /// PackCall for real numbers and integers.
 template <class Source, class Packed>
 void pack_real(const PackCall& call) {
   if constexpr (std::is_same_v<Source, Packed>) {
     if (call.row_offsets == nullptr && call.row_stride == 1) return pack_runs<Packed>(call);
   }
-  Packed* panel = static_cast<Packed*>(call.panel);
-  if (call.rows < call.width) {
+  if (call.rows < call.padded) {
+    Packed* panel = static_cast<Packed*>(call.panel);
     for (std::int64_t k = 0; k < call.K; ++k) {
-      pad_row(panel + k * call.width, call.rows, call.width);
+      pad_row(panel + k * call.width, call.rows, call.padded);
     }
   }
-  if constexpr (std::is_same_v<Source, Packed> && sizeof(Packed) == 4) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (std::is_same_v<Source, Packed>) {
     if (call.k_offsets == nullptr && call.k_stride == 1) {
-      const Packed* source = static_cast<const Packed*>(call.source);
-      const std::int64_t whole_k = call.K / 4 * 4;
-      int r = 0;
-      for (; r + 4 <= call.rows; r += 4) {
-        const Packed* r0 = source + row_offset(call, r);
-        const Packed* r1 = source + row_offset(call, r + 1);
-        const Packed* r2 = source + row_offset(call, r + 2);
-        const Packed* r3 = source + row_offset(call, r + 3);
-        for (std::int64_t k = 0; k < whole_k; k += 4) {
-          transpose_4x4(r0 + k, r1 + k, r2 + k, r3 + k, panel + k * call.width + r, call.width);
-        }
-        for (std::int64_t k = whole_k; k < call.K; ++k) {
-          Packed* to = panel + k * call.width + r;
-          to[0] = r0[k];
-          to[1] = r1[k];
-          to[2] = r2[k];
-          to[3] = r3[k];
-        }
-      }
-      return pack_one_by_one<Source, Packed>(call, r, 0);
+      return pack_transposed(hn::ScalableTag<Packed>(), call, 0);
     }
   }
+#endif
   pack_one_by_one<Source, Packed>(call, 0, 0);
 }
 
@@ -134,8 +184,8 @@ inline void pack_bf16_pairs(const PackCall& call) {
   const BFloat16* source = static_cast<const BFloat16*>(call.source);
   float* panel = static_cast<float*>(call.panel);
   for (std::int64_t k = 0; k < call.K + call.K % 2; ++k) {
-    pad_row(panel + k * call.width, k < call.K ? call.rows : 0, call.width);
-    if (k >= call.K) pad_row(panel + (k ^ 1) * call.width, 0, call.width);
+    pad_row(panel + k * call.width, k < call.K ? call.rows : 0, call.padded);
+    if (k >= call.K) pad_row(panel + (k ^ 1) * call.width, 0, call.padded);
   }
   for (int r = 0; r < call.rows; ++r) {
     const BFloat16* from = source + row_offset(call, r);
@@ -156,7 +206,7 @@ void pack_complex_pairs(const PackCall& call) {
       panel[2 * r] = x.real();
       panel[2 * r + 1] = call.conjugate ? -x.imag() : x.imag();
     }
-    pad_row(panel, 2 * call.rows, 2 * call.width);
+    pad_row(panel, 2 * call.rows, 2 * call.padded);
   }
 }
 
@@ -171,8 +221,8 @@ void pack_complex_planes(const PackCall& call) {
       panel[r] = x.real();
       panel[call.width + r] = call.conjugate ? -x.imag() : x.imag();
     }
-    pad_row(panel, call.rows, call.width);
-    pad_row(panel + call.width, call.rows, call.width);
+    pad_row(panel, call.rows, call.padded);
+    pad_row(panel + call.width, call.rows, call.padded);
   }
 }
 

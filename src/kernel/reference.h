@@ -48,7 +48,7 @@ void reference_tile(const TileCall& call) {
     for (; k < end; ++k) {
       for (int i = 0; i < MR; ++i) {
         const T a_ik = a[i * call.a_row + k * call.a_k];
-        for (int j = 0; j < NR; ++j) {
+        for (int j = 0; j < call.columns; ++j) {
           block[i][j] = multiply_add(a_ik, b[k * call.b_k + j], block[i][j]);
         }
       }

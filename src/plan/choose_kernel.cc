@@ -14,14 +14,25 @@ namespace {
 
 using kernel::Arithmetic;
 
-constexpr std::int64_t kKC = 256;   // two blocks of 128: a panel of 48 columns fills L1 and streams
-constexpr std::int64_t kMC = 144;   // rows of a packed block of lhs: 147 kB of f32, in L2
-constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 1 MB of f32
-// Multiply-adds of a work item at most, some milliseconds: a run can be watched and stopped between
-// them.
-constexpr std::int64_t kItemWork = std::int64_t{1} << 27;
+constexpr std::int64_t kKC = 512;   // four blocks of 128: a panel of 48 columns streams from L2
+constexpr std::int64_t kMC = 96;    // rows that share a panel while it is near
+constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 2 MB of f32
+constexpr std::int64_t kMostKP = 8192;
+constexpr std::int64_t kLineElements = 16;  // of f32 in a cache line
+// Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
+// them. It can be stopped between blocks.
+constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
 constexpr std::int64_t kScatterRows = 128;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
+constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
+constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
+// A result that is larger than this and takes few multiply-adds an element goes past the caches;
+// with more of them the lines are fetched in time, and streaming is slower.
+constexpr std::int64_t kFarBytes = 32 << 20;
+constexpr std::int64_t kStreamK = 32;
+// Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
+// the cache before they are used.
+constexpr std::int64_t kPrefetchLeast = 8 << 10, kPrefetchMost = 1 << 20;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
@@ -51,15 +62,19 @@ DType panel_dtype(Arithmetic arithmetic) {
   return F32{};
 }
 
-bool is_one_stride(const FoldedAxes& axes) { return axes.size() <= 1; }
+bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.lhs_dtype != panel_dtype(step.arithmetic)) return "lhs is converted while packing";
   if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
   if (step.lhs_conjugate) return "lhs is conjugated while packing";
-  if (!is_one_stride(f.m) || !is_one_stride(f.k)) return "the axes of lhs do not fold into M and K";
-  if (f.M > kMC && f.N > 256 && f.K > kKC) return "large product: lhs blocks are kept in L2";
+  if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
+    return "the axes of lhs do not fold into M and K";
+  }
+  if (f.N > 256 && f.K > 128 && std::llabs(*one_stride(f.k, Side::kLhs)) > 1) {
+    return "steps of k lie far apart in lhs and are used many times";
+  }
   return {};
 }
 
@@ -68,11 +83,13 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   if (step.rhs_dtype != panel_dtype(step.arithmetic)) return "rhs is converted while packing";
   if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
   if (is_complex(step.arithmetic)) return "complex rhs is split into re and im while packing";
-  if (!is_one_stride(f.n) || !is_one_stride(f.k)) return "the axes of rhs do not fold into N and K";
-  if (!f.n.empty() && f.n[0].rhs != 1) return "rhs is not contiguous along N";
-  const std::int64_t k_stride = f.k.empty() ? 0 : std::llabs(f.k[0].rhs);
-  const auto row_bytes = k_stride * static_cast<std::int64_t>(step.kernels->panel_bytes);
-  if (f.M > 4 * step.kernels->MR && row_bytes >= 2048) {
+  if (!is_one_stride(f.n, Side::kRhs) || !is_one_stride(f.k, Side::kRhs)) {
+    return "the axes of rhs do not fold into N and K";
+  }
+  if (!f.n.empty() && *one_stride(f.n, Side::kRhs) != 1) return "rhs is not contiguous along N";
+  const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) *
+                         static_cast<std::int64_t>(step.kernels->panel_bytes);
+  if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && f.K * row_bytes > kL1Bytes) {
     return "rows of rhs lie far apart and are used many times";
   }
   return {};
@@ -84,13 +101,18 @@ std::string_view why_sums_need_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   if (!step.scale.is_plain()) return "the result is scaled, or something is added";
   if (is_complex(step.arithmetic)) return "complex sums are kept as re and im apart";
-  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is rounded once, at the end";
-  if (!(step.out_dtype == panel_dtype(step.arithmetic)))
-    return "the result is narrower than its sums";
-  if (!is_one_stride(f.m) || !is_one_stride(f.n))
+  if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
+  if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
     return "the axes of the result do not fold into M and N";
-  if (!f.n.empty() && f.n[0].out != 1) return "the result is not contiguous along N";
+  }
+  if (f.N > 1 && *one_stride(f.n, Side::kOut) != 1) return "the result is not contiguous along N";
   return {};
+}
+
+// Of the axes of K the outermost is the one along which rhs is contiguous: a line of memory holds
+// elements that lie far apart in K.
+bool is_contiguous_outside(const FoldedAxes& k) {
+  return k.size() > 1 && k.front().rhs == 1 && !is_one_stride(k, Side::kRhs);
 }
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
@@ -103,6 +125,8 @@ void split_work(ContractStep& step, int tasks) {
     rows = std::min(rows, kScatterRows);
     columns = std::min(columns, kScatterColumns);
   }
+  if (f.m.size() > 1) rows = std::min(rows, kTableRows);
+  if (f.n.size() > 1) columns = std::min(columns, kTableRows);
   std::int64_t wanted = 1;
   if (f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
     wanted = tasks /
@@ -170,8 +194,7 @@ TileScratch tile_scratch(const ContractStep& step) {
   std::size_t at = 0;
   const std::int64_t KC = b.KC + b.KC % 2;
   s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
-  // Without packing one panel is still needed, for the columns behind the last whole one.
-  s.panels_rhs = take(at, elements(step.packs_rhs ? padded_NC : b.NR, KC) * element);
+  s.panels_rhs = take(at, step.packs_rhs ? elements(padded_NC, b.KP + b.KP % 2) * element : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
@@ -181,7 +204,7 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.out_columns = take(at, table_bytes(f.n, b.column_block));
   s.bias_columns = take(at, table_bytes(f.n, b.column_block));
   s.lhs_k = take(at, table_bytes(f.k, b.KC));
-  s.rhs_k = take(at, table_bytes(f.k, b.KC));
+  s.rhs_k = take(at, table_bytes(f.k, b.KP));
   s.bytes = at;
   return s;
 }
@@ -240,7 +263,26 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
   b.MC = kMC;
   b.NC = kNC;
+  b.KP = b.KC;
+  if (step.packs_rhs && !is_complex(step.arithmetic) && step.arithmetic != Arithmetic::kBF16 &&
+      is_contiguous_outside(step.folded.k)) {
+    const FoldedAxis& outer = step.folded.k.front();
+    const std::int64_t inner = step.folded.K / outer.extent;
+    b.KP = std::min(step.folded.K, round_up(std::min(inner, kMostKP) * kLineElements, kKC));
+    b.KP = std::min(b.KP, kMostKP);
+    b.NC = std::max<std::int64_t>(b.NR, kNC * kKC / b.KP / b.NR * b.NR);
+  }
   split_work(step, tasks);
+  const Folded& f = step.folded;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t width = std::min(b.NC, b.column_block);
+  step.columns_outside = b.row_block > 2 * b.MR && width * b.KC * element > kL1Bytes;
+  const std::int64_t rows = std::min(b.MC, b.row_block);
+  const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
+  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= kKC;
+  const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
+                           static_cast<double>(f.N) * static_cast<double>(element);
+  step.streams = step.is_direct && f.K <= kStreamK && out_bytes > kFarBytes;
   step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }

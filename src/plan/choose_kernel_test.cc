@@ -121,7 +121,7 @@ TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   ContractStep step = product(1, 20000, 20000, 5000);
   choose(step, 1);
   const Blocking& b = step.blocking;
-  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 27);
+  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 32);
   EXPECT_EQ(b.row_block % b.MR, 0);
 }
 

@@ -83,6 +83,26 @@ bool wants_swap(const Folded& folded, int lanes) {
   return finest(folded.m) < finest(folded.n);
 }
 
+// Rows that do not run through lhs and the result with one stride each: one axis is kept, the one
+// along which lhs is closest, and the others become batch, where rhs does not move. Only if enough
+// rows are left.
+void peel_rows(Folded& folded) {
+  constexpr std::int64_t kRows = 128;
+  FoldedAxes& m = folded.m;
+  if (one_stride(m, Side::kLhs) && one_stride(m, Side::kOut)) return;
+  const auto close = std::min_element(m.begin(), m.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.extent < kRows, std::llabs(a.lhs)) <
+           std::pair(b.extent < kRows, std::llabs(b.lhs));
+  });
+  if (close->extent < kRows) return;
+  const FoldedAxis kept = *close;
+  m.erase(close);
+  folded.batch.insert(folded.batch.end(), m.begin(), m.end());
+  folded.batch_count = count_of(folded.batch);
+  m = {kept};
+  folded.M = kept.extent;
+}
+
 }  // namespace
 
 std::int64_t count_of(const FoldedAxes& axes) {
@@ -111,6 +131,7 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
   if (folded.K == 0) folded.k.clear();
   merge(folded.k);
   if (wants_swap(folded, lanes)) swap_operands(folded);
+  peel_rows(folded);
   return folded;
 }
 

@@ -3,6 +3,7 @@
 // A pairwise contraction as loops over batch, M, N and K, with as few axes as its strides allow.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "batchdot/contraction.h"
@@ -16,6 +17,34 @@ struct FoldedAxis {
   friend bool operator==(const FoldedAxis&, const FoldedAxis&) = default;
 };
 using FoldedAxes = std::vector<FoldedAxis>;  ///< the last one runs fastest
+
+/// One of the tensors that loops move in.
+enum class Side : std::uint8_t { kLhs, kRhs, kOut, kBias };
+inline std::int64_t stride_in(const FoldedAxis& axis, Side side) {
+  switch (side) {
+    case Side::kLhs:
+      return axis.lhs;
+    case Side::kRhs:
+      return axis.rhs;
+    case Side::kOut:
+      return axis.out;
+    case Side::kBias:
+      return axis.bias;
+  }
+  return 0;
+}
+
+/// The one stride with which all axes together run through a tensor, if they lie so in it. Axes
+/// that are apart in one tensor may still be one in another.
+inline std::optional<std::int64_t> one_stride(const FoldedAxes& axes, Side side) {
+  if (axes.empty()) return 0;
+  for (std::size_t i = 1; i < axes.size(); ++i) {
+    if (stride_in(axes[i - 1], side) != stride_in(axes[i], side) * axes[i].extent) {
+      return std::nullopt;
+    }
+  }
+  return stride_in(axes.back(), side);
+}
 
 /// How far a label moves in a tensor.
 struct LabelStride {

@@ -42,6 +42,7 @@ struct StoreScale {
 struct Blocking {
   int MR = 0, NR = 0;
   std::int64_t MC = 0, KC = 0, NC = 0;
+  std::int64_t KP = 0;  ///< k of rhs that is packed at a time: KC, or more where lines ask for it
   std::int64_t row_blocks = 1, column_blocks = 1;  ///< work items of one batch item
   std::int64_t row_block = 0, column_block = 0;    ///< their extents; the last may be smaller
 };
@@ -63,6 +64,9 @@ struct ContractStep {
   StoreScale scale;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
+  bool columns_outside = false;  ///< of the two loops over tiles: a panel of rhs meets all rows
+  bool prefetches = false;       ///< what comes next is asked for while tiles are multiplied
+  bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   std::int64_t items = 0;
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
@@ -151,8 +155,8 @@ struct DotsScratch {
 };
 DotsScratch dots_scratch(const ContractStep& step);
 
-/// Items of a dots step that one work item takes at most; Blocking::row_block says how many it does.
+/// Items of a dots step that one work item takes at most; Blocking::row_block says how many it
+/// does.
 inline constexpr std::int64_t kDotsPerItem = 1024;
-
 
 }  // namespace batchdot
