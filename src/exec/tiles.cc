@@ -83,9 +83,10 @@ class TileItem {
         is_complex_(step.arithmetic == Arithmetic::kC64 || step.arithmetic == Arithmetic::kC128),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
 
-  // `next`: where the batch goes after this item, or null.
+  // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
+  // one on have their rhs packed together now; 0 if that is done.
   void run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
-           const Odometer* next) {
+           const Odometer* next, int group_items) {
     row0_ = row_block * blocking_.row_block;
     column0_ = column_block * blocking_.column_block;
     rows_ = std::min(blocking_.row_block, folded_.M - row0_);
@@ -93,6 +94,8 @@ class TileItem {
     place(batch);
     next_ = next;
     batch_ = &batch;
+    group_items_ = group_items;
+    if (step_.group > 1 && group_items == 0) ++group_at_;
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
@@ -139,7 +142,11 @@ class TileItem {
         rhs_k_ = walk(folded_.k, Side::kRhs, k, depth, scratch(layout_.rhs_k));
         const std::byte* rhs =
             rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element(step_.rhs_dtype);
-        if (step_.packs_rhs) pack_columns(rhs, column, width, depth);
+        if (step_.group > 1) {
+          if (group_items_ > 0) pack_group(rhs, width, depth);
+        } else if (step_.packs_rhs) {
+          pack_columns(rhs, column, width, depth);
+        }
         if (!multiply_rows(rhs, column, width, k, depth)) return;
         k += depth;
       } while (k < folded_.K);
@@ -228,7 +235,7 @@ class TileItem {
   EvenSplit row_tiles(std::int64_t height) const { return EvenSplit(height, kernels_.MR); }
 
   std::byte* rhs_panel(std::int64_t column, std::int64_t depth) const {
-    return scratch(layout_.panels_rhs) +
+    return scratch(layout_.panels_rhs) + static_cast<std::size_t>(group_at_) * layout_.group_rhs +
            column * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
   std::byte* lhs_panel(std::int64_t row, std::int64_t depth) const {
@@ -324,6 +331,30 @@ class TileItem {
       pack_panel(kernels_.pack_b[step_.rhs_dtype.index()], call, rhs, element(step_.rhs_dtype),
                  rhs_columns_, first + column, std::min(panel_width, width - column), rhs_k_, depth,
                  column_bytes, true);
+    }
+  }
+
+  // The panels of several items of the batch, along which rhs is contiguous: at each k the items
+  // are what k is elsewhere, and their panels what rows of a panel are.
+  void pack_group(const std::byte* rhs, std::int64_t width, std::int64_t depth) {
+    group_at_ = 0;
+    const EvenSplit panels = column_panels(width);
+    const auto bytes = static_cast<std::int64_t>(kernels_.panel_bytes);
+    for (std::int64_t i = 0; i < panels.parts; ++i) {
+      const std::int64_t column = panels.begin(i) * kernels_.lanes;
+      const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
+      kernel::PackCall call{};
+      call.rows = static_cast<int>(std::min(panel_width, width - column));
+      call.padded = static_cast<int>(panel_width);
+      call.row_stride = rhs_columns_.stride;
+      call.K = group_items_;
+      call.k_stride = 1;
+      call.width = static_cast<int>(layout_.group_rhs / kernels_.panel_bytes);
+      for (std::int64_t k = 0; k < depth; ++k) {
+        call.source = rhs + (rhs_columns_.at(column) + rhs_k_.at(k)) * bytes;
+        call.panel = rhs_panel(column, depth) + k * panel_width * bytes;
+        kernels_.pack_b[step_.rhs_dtype.index()](call);
+      }
     }
   }
 
@@ -468,6 +499,7 @@ class TileItem {
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
 
   std::int64_t row0_ = 0, column0_ = 0, rows_ = 0, columns_ = 0, sum_row_ = 0;
+  int group_items_ = 0, group_at_ = 0;
   const Odometer* batch_ = nullptr;
   const Odometer* next_ = nullptr;
   const std::byte* lhs_item_ = nullptr;
@@ -490,11 +522,20 @@ void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t f
   const bool looks_ahead = step.prefetches && per_batch_item == 1;
   Odometer batch(step.folded.batch, first / per_batch_item);
   Odometer next = batch;
+  int group_left = 0;  // items whose rhs is packed already
   for (std::int64_t item = first; item < last; ++item) {
     const std::int64_t within = item % per_batch_item;
     const bool has_next = looks_ahead && item + 1 < last;
     if (has_next) next.next();
-    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr);
+    int group_items = 0;
+    if (step.group > 1 && group_left-- == 0) {
+      const std::int64_t inner = step.folded.batch.back().extent;
+      group_items = static_cast<int>(
+          std::min({static_cast<std::int64_t>(step.group), inner - item % inner, last - item}));
+      group_left = group_items - 1;
+    }
+    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr,
+             group_items);
     if (within + 1 == per_batch_item) batch.next();
     if (finish_item(*task.control)) return;
   }

@@ -194,7 +194,8 @@ TileScratch tile_scratch(const ContractStep& step) {
   std::size_t at = 0;
   const std::int64_t KC = b.KC + b.KC % 2;
   s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
-  s.panels_rhs = take(at, step.packs_rhs ? elements(padded_NC, b.KP + b.KP % 2) * element : 0);
+  s.group_rhs = elements(padded_NC, b.KP + b.KP % 2) * element;
+  s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
@@ -274,6 +275,13 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   }
   split_work(step, tasks);
   const Folded& f = step.folded;
+  const bool is_whole = b.row_blocks * b.column_blocks == 1 && f.N <= b.NC && f.K <= b.KC;
+  if (step.packs_rhs && is_whole && !f.batch.empty() && f.batch.back().rhs == 1 && f.N > 1 &&
+      step.rhs_dtype == panel_dtype(step.arithmetic) && !is_complex(step.arithmetic) &&
+      is_one_stride(f.n, Side::kRhs) && *one_stride(f.n, Side::kRhs) != 1 &&
+      is_one_stride(f.k, Side::kRhs)) {
+    step.group = step.kernels->lanes;
+  }
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t width = std::min(b.NC, b.column_block);
   step.columns_outside = b.row_block > 2 * b.MR && width * b.KC * element > kL1Bytes;

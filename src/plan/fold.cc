@@ -103,6 +103,23 @@ void peel_rows(Folded& folded) {
   folded.M = kept.extent;
 }
 
+// Columns of which rhs is contiguous along an axis that is not the last one of the result: the last
+// one is kept and the others become batch, where lhs does not move, the contiguous one fastest.
+// Several items are then packed from the same lines.
+void peel_columns(Folded& folded, int lanes) {
+  FoldedAxes& n = folded.n;
+  if (n.size() < 2 || n.back().out != 1 || n.back().extent < lanes) return;
+  const auto close = std::find_if(n.begin(), n.end() - 1, [&](const FoldedAxis& axis) {
+    return axis.rhs == 1 && axis.extent >= lanes;
+  });
+  if (close == n.end() - 1) return;
+  std::rotate(close, close + 1, n.end() - 1);
+  folded.batch.insert(folded.batch.end(), n.begin(), n.end() - 1);
+  folded.batch_count = count_of(folded.batch);
+  n.erase(n.begin(), n.end() - 1);
+  folded.N = n.back().extent;
+}
+
 }  // namespace
 
 std::int64_t count_of(const FoldedAxes& axes) {
@@ -131,8 +148,12 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
   if (folded.K == 0) folded.k.clear();
   merge(folded.k);
   if (wants_swap(folded, lanes)) swap_operands(folded);
-  peel_rows(folded);
   return folded;
+}
+
+void peel(Folded& folded, int lanes) {
+  peel_rows(folded);
+  peel_columns(folded, lanes);
 }
 
 }  // namespace batchdot

@@ -74,6 +74,10 @@ struct PairStrides {
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
             int lanes);
 
+/// Moves axes of M or N that keep a product from running through its operands in lines to the batch.
+/// The elements and their sums stay the same.
+void peel(Folded& folded, int lanes);
+
 /// The product of the extents. \throws Error kOverflow.
 std::int64_t count_of(const FoldedAxes& axes);
 

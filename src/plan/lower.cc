@@ -139,6 +139,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   step.kernels = &kernels_.arithmetic[static_cast<std::size_t>(step.arithmetic)];
   step.folded =
       fold({a.strides, b.strides, out.strides, bias}, extents_, contracting, step.kernels->lanes);
+  peel(step.folded, step.kernels->lanes);
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
   step.lhs = first.place;

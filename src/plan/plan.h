@@ -64,6 +64,7 @@ struct ContractStep {
   StoreScale scale;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
+  int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
   bool columns_outside = false;  ///< of the two loops over tiles: a panel of rhs meets all rows
   bool prefetches = false;       ///< what comes next is asked for while tiles are multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
@@ -140,7 +141,8 @@ inline constexpr std::size_t align_up(std::size_t bytes) {
 /// knows; plan counts with it, exec addresses with it.
 struct TileScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
-  std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0;           ///< offset tables over M
+  std::size_t group_rhs = 0;                              ///< the panels of one item of a group
+  std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0;  ///< offset tables over M
   std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0;  ///< over N
   std::size_t lhs_k = 0, rhs_k = 0;                                ///< over K of one KC
   std::size_t bytes = 0;
