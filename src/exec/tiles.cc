@@ -17,6 +17,9 @@ using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
 constexpr std::int64_t kLine = 64;  // bytes of a cache line
+// Lines come in pairs by themselves, and what asks for lines is scarce: every other one is asked
+// for.
+constexpr std::int64_t kAsked = 2 * kLine;
 
 // Asks for memory that will be read soon, a few lines at a time, between tiles.
 class Prefetcher {
@@ -28,7 +31,7 @@ class Prefetcher {
       bytes *= count;
       count = 1;
     }
-    const std::int64_t lines = (bytes + kLine - 1) / kLine;
+    const std::int64_t lines = (bytes + kAsked - 1) / kAsked;
     regions_[regions_count_++] = {base, count, lines, stride};
     lines_ += count * lines;
   }
@@ -40,8 +43,8 @@ class Prefetcher {
     for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
       const Region& region = regions_[at_];
       const std::int64_t run = std::min(left, region.lines - line_);
-      const std::byte* line = region.base + row_ * region.stride + line_ * kLine;
-      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * kLine, 0, 2);
+      const std::byte* line = region.base + row_ * region.stride + line_ * kAsked;
+      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * kAsked, 0, 2);
       left -= run;
       line_ += run;
       if (line_ < region.lines) continue;

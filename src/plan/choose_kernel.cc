@@ -32,7 +32,7 @@ constexpr std::int64_t kFarBytes = 32 << 20;
 constexpr std::int64_t kStreamK = 32;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
-constexpr std::int64_t kPrefetchLeast = 8 << 10, kPrefetchMost = 1 << 20;
+constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
