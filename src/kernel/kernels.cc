@@ -12,6 +12,7 @@
 #define HWY_TARGET_INCLUDE "src/kernel/kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "src/kernel/complex-inl.h"
 #include "src/kernel/microkernel-inl.h"
 #include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
