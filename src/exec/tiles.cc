@@ -102,11 +102,6 @@ class TileItem {
     }
   }
 
-  // K as the tile sees it: bf16 takes pairs.
-  std::int64_t panel_depth(std::int64_t depth) const {
-    return step_.arithmetic == Arithmetic::kBF16 ? depth + depth % 2 : depth;
-  }
-
   // Panels of columns: `vectors` vectors in even shares of at most NV.
   EvenSplit column_panels(std::int64_t width) const {
     return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes, kernels_.NV);
@@ -118,12 +113,12 @@ class TileItem {
   }
 
   std::byte* rhs_panel(std::int64_t column, std::int64_t depth) const {
-    const std::int64_t at = step_.packs_rhs ? column * panel_depth(depth) : 0;
+    const std::int64_t at = step_.packs_rhs ? column * kernels_.panel_rows(depth) : 0;
     return scratch(layout_.panels_rhs) + at * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
   std::byte* lhs_panel(std::int64_t row, std::int64_t depth) const {
     return scratch(layout_.panels_lhs) +
-           row * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
+           row * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
 
   // Packs all panels, or, where rhs is read in place, the last one if it is not whole.
@@ -183,7 +178,7 @@ class TileItem {
     const EvenSplit panels = column_panels(width);
     const std::int64_t reals = is_complex_ ? 2 : 1;
     kernel::TileCall call{};
-    call.K = panel_depth(depth);
+    call.K = kernels_.panel_rows(depth);
     call.first = is_first;
     std::int64_t row = 0;
     for (std::int64_t i = 0; i < tiles.parts; ++i) {

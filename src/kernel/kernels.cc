@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 #include "src/kernel/complex-inl.h"
 #include "src/kernel/microkernel-inl.h"
+#include "src/kernel/narrow-inl.h"
 #include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/rowwise-inl.h"
@@ -40,23 +41,25 @@ void fill_tiles(TileFunction (&tile)[kMaxMR][kMaxNV], Maker maker) {
   (std::make_integer_sequence<int, MR * NV>{});
 }
 
-// Every dtype whose element may fill panels of Packed by pack_real.
-template <class Packed, class... Records>
-void fill_packs(ArithmeticKernels& kernels) {
-  std::size_t index = 0;
-  for_each_dtype([&](auto record) {
-    using Record = decltype(record);
-    if constexpr ((std::is_same_v<Record, Records> || ...)) {
-      kernels.pack_a[index] = pack_real<typename Record::Element, Packed>;
-      kernels.pack_b[index] = kernels.pack_a[index];
-    }
-    ++index;
-  });
-}
-
 template <class Record>
 constexpr std::size_t index_of() {
   return detail::index_in_dtypes<Record>();
+}
+
+// Both packs of a dtype.
+template <class Record>
+void set_pack(ArithmeticKernels& kernels, PackFunction pack) {
+  kernels.pack_a[index_of<Record>()] = kernels.pack_b[index_of<Record>()] = pack;
+}
+
+// Narrow elements, by the target's vectors or by plain loops.
+template <class Format, bool kIsScalar>
+PackFunction pack_narrow() {
+  if constexpr (kIsScalar) {
+    return pack_words_one_by_one<Format>;
+  } else {
+    return pack_words<Format>;
+  }
 }
 
 template <class T, bool kIsScalar>
@@ -126,16 +129,20 @@ const Kernels* make_kernels() {
       return k.arithmetic[static_cast<std::size_t>(arithmetic)];
     };
     of(Arithmetic::kF32) = real_kernels<float, kIsScalar>();
-    fill_packs<float, F32, F16, BF16>(of(Arithmetic::kF32));
+    set_pack<F32>(of(Arithmetic::kF32), pack_real<float, float>);
+    set_pack<F16>(of(Arithmetic::kF32), pack_narrow<Widened<Half, float>, kIsScalar>());
+    set_pack<BF16>(of(Arithmetic::kF32), pack_narrow<Widened<BFloat16, float>, kIsScalar>());
     of(Arithmetic::kBF16) = real_kernels<float, kIsScalar>();
-    of(Arithmetic::kBF16).pack_a[index_of<BF16>()] = pack_bf16_pairs;
-    of(Arithmetic::kBF16).pack_b[index_of<BF16>()] = pack_bf16_pairs;
+    of(Arithmetic::kBF16).k_group = of(Arithmetic::kBF16).group_rows = 2;
+    set_pack<BF16>(of(Arithmetic::kBF16), pack_narrow<ExchangedBF16, kIsScalar>());
     of(Arithmetic::kF64) = real_kernels<double, kIsScalar>();
-    fill_packs<double, F64>(of(Arithmetic::kF64));
+    set_pack<F64>(of(Arithmetic::kF64), pack_real<double, double>);
     of(Arithmetic::kI32) = real_kernels<std::int32_t, kIsScalar>();
-    fill_packs<std::int32_t, I32, I8>(of(Arithmetic::kI32));
+    set_pack<I32>(of(Arithmetic::kI32), pack_real<std::int32_t, std::int32_t>);
+    set_pack<I8>(of(Arithmetic::kI32),
+                 pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
     of(Arithmetic::kI64) = real_kernels<std::int64_t, kIsScalar>();
-    fill_packs<std::int64_t, I64>(of(Arithmetic::kI64));
+    set_pack<I64>(of(Arithmetic::kI64), pack_real<std::int64_t, std::int64_t>);
     of(Arithmetic::kC64) = complex_kernels<float, kIsScalar>();
     of(Arithmetic::kC128) = complex_kernels<double, kIsScalar>();
     if constexpr (kIsScalar) {

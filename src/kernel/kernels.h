@@ -94,6 +94,8 @@ struct ArithmeticKernels {
   int lanes;   ///< panel elements in a vector
   int dots_width;
   std::size_t panel_bytes;                    ///< of one element in a panel; complex: re and im
+  int k_group = 1;     ///< k that belong together in a panel; missing ones of the last group are zero
+  int group_rows = 1;  ///< panel rows of a group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;
@@ -101,6 +103,11 @@ struct ArithmeticKernels {
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+
+  /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.
+  std::int64_t panel_rows(std::int64_t depth) const {
+    return (depth + k_group - 1) / k_group * group_rows;
+  }
 };
 
 /// Softmax of one row, by the definition of docs/numerics.md; in place is fine.

@@ -126,24 +126,6 @@ void pack_real(const PackCall& call) {
   pack_one_by_one<Source, Packed>(call, 0, 0);
 }
 
-/// PackCall for bf16: widened, and the elements of each pair of k exchanged, so that the plain
-/// order of the tile takes the odd one first. A missing last element counts as zero: the panel has
-/// K rounded up to even rows.
-inline void pack_bf16_pairs(const PackCall& call) {
-  const BFloat16* source = static_cast<const BFloat16*>(call.source);
-  float* panel = static_cast<float*>(call.panel);
-  for (std::int64_t k = 0; k < call.K + call.K % 2; ++k) {
-    pad_row(panel + k * call.width, k < call.K ? call.rows : 0, call.width);
-    if (k >= call.K) pad_row(panel + (k ^ 1) * call.width, 0, call.width);
-  }
-  for (int r = 0; r < call.rows; ++r) {
-    const BFloat16* from = source + row_offset(call, r);
-    for (std::int64_t k = 0; k < call.K; ++k) {
-      panel[(k ^ 1) * call.width + r] = widen(from[k_offset(call, k)]);
-    }
-  }
-}
-
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace batchdot::kernel::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -168,7 +168,7 @@ TileScratch tile_scratch(const ContractStep& step) {
   };
   TileScratch s;
   std::size_t at = 0;
-  const std::int64_t KC = b.KC + b.KC % 2;
+  const std::int64_t KC = step.kernels->panel_rows(b.KC);
   s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
   // Without packing one panel is still needed, for the columns behind the last whole one.
   s.panels_rhs = take(at, elements(step.packs_rhs ? padded_NC : b.NR, KC) * element);
@@ -190,7 +190,7 @@ DotsScratch dots_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto width = static_cast<std::size_t>(step.kernels->dots_width);
   const std::size_t panel = width *
-                            static_cast<std::size_t>(step.blocking.KC + step.blocking.KC % 2) *
+                            static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
                             step.kernels->panel_bytes;
   DotsScratch s;
   std::size_t at = 0;
@@ -263,7 +263,8 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   Blocking& b = step.blocking;
   b.MR = step.kernels->MR;
   b.NR = step.kernels->NV * step.kernels->lanes;
-  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kKC);
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1,
+                                  kKC * step.kernels->k_group / step.kernels->group_rows);
   for (const auto& form : kForms) {
     const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
     if (refusal.empty()) {
