@@ -62,10 +62,34 @@ struct TileSum {
   }
 };
 
+// The lower 64 bits of products of 64 bits, where Highway has no such product for every target.
+template <class V>
+HWY_INLINE V multiply_i64(V a, V b) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const auto ua = hn::BitCast(du, a);
+  const auto ub = hn::BitCast(du, b);
+#if HWY_TARGET == HWY_AVX3
+  return hn::BitCast(d, hn::Mul(ua, ub));
+#elif HWY_TARGET == HWY_AVX2
+  const hn::Repartition<std::uint32_t, decltype(d)> halves;
+  const auto a32 = hn::BitCast(halves, ua);
+  const auto b32 = hn::BitCast(halves, ub);
+  const auto a_high = hn::BitCast(halves, hn::ShiftRight<32>(ua));
+  const auto b_high = hn::BitCast(halves, hn::ShiftRight<32>(ub));
+  const auto cross = hn::Add(hn::MulEven(a32, b_high), hn::MulEven(a_high, b32));
+  return hn::BitCast(d, hn::Add(hn::MulEven(a32, b32), hn::ShiftLeft<32>(cross)));
+#else
+  return hn::BitCast(d, hn::Add(ua, ub));  // never called: the plain loops run there
+#endif
+}
+
 template <class V>
 HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
   if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
     return hn::MulAdd(a, b, c);
+  } else if constexpr (sizeof(hn::TFromV<V>) == 8) {
+    return hn::Add(multiply_i64(a, b), c);
   } else {
     return hn::Add(hn::Mul(a, b), c);
   }

@@ -42,6 +42,7 @@ DType panel_dtype(Arithmetic arithmetic) {
     case Arithmetic::kC128:
       return C128{};
     case Arithmetic::kI32:
+    case Arithmetic::kI8:
       return I32{};
     case Arithmetic::kI64:
       return I64{};
@@ -147,6 +148,7 @@ std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
   const auto is_narrow_integer = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
   if (lhs == DType(BF16{}) && rhs == lhs) return Arithmetic::kBF16;
   if (is_narrow_float(lhs) && is_narrow_float(rhs)) return Arithmetic::kF32;
+  if (lhs == DType(I8{}) && rhs == lhs) return Arithmetic::kI8;
   if (is_narrow_integer(lhs) && is_narrow_integer(rhs)) return Arithmetic::kI32;
   if (!(lhs == rhs)) return std::nullopt;
   if (lhs == DType(F64{})) return Arithmetic::kF64;
