@@ -11,7 +11,6 @@ namespace batchdot {
 
 namespace {
 
-using kernel::Arithmetic;
 using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
@@ -64,7 +63,7 @@ class DotsItems {
       pack(rhs_, step_.rhs_dtype, step_.rhs_conjugate, rhs, rhs_k,
            base_of(f.batch, Side::kRhs, at) + base_of(f.k, Side::kRhs, k), count, depth,
            layout_.panels_rhs);
-      call.K = step_.arithmetic == Arithmetic::kBF16 ? depth + depth % 2 : depth;
+      call.K = kernels_.panel_rows(depth);
       kernels_.dots(call);
       call.first = false;
       k += depth;

@@ -119,6 +119,7 @@ void store(Arithmetic arithmetic, DType out_dtype, const StoreCall& call) {
     case Arithmetic::kC128:
       return store_rows<double, std::complex<double>>(call);
     case Arithmetic::kI32:
+    case Arithmetic::kI8:
       return store_rows<std::int32_t, std::int32_t>(call);
     case Arithmetic::kI64:
       return store_rows<std::int64_t, std::int64_t>(call);

@@ -226,11 +226,6 @@ class TileItem {
     }
   }
 
-  // K as the tile sees it: bf16 takes pairs.
-  std::int64_t panel_depth(std::int64_t depth) const {
-    return step_.arithmetic == Arithmetic::kBF16 ? depth + depth % 2 : depth;
-  }
-
   // Panels of columns: `vectors` vectors in even shares of at most NV.
   EvenSplit column_panels(std::int64_t width) const {
     return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes, kernels_.NV);
@@ -239,11 +234,11 @@ class TileItem {
 
   std::byte* rhs_panel(std::int64_t column, std::int64_t depth) const {
     return scratch(layout_.panels_rhs) + static_cast<std::size_t>(group_at_) * layout_.group_rhs +
-           column * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
+           column * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
   std::byte* lhs_panel(std::int64_t row, std::int64_t depth) const {
     return scratch(layout_.panels_lhs) +
-           row * panel_depth(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
+           row * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
 
   // Positions first .. first + rows - 1 of an operand into one panel, in runs of one stride where
@@ -253,9 +248,13 @@ class TileItem {
                   const AxisWalk& k, std::int64_t depth, std::int64_t column_bytes,
                   bool is_rhs) const {
     constexpr std::int64_t kShortRun = 4;
+    // Panels that hold something else than elements side by side are packed whole.
+    const bool takes_pieces =
+        (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
     const std::int64_t last = first + rows;
     auto* panel = static_cast<std::byte*>(call.panel);
-    if (axis.run(first, last) < std::min(kShortRun, rows)) {
+    if (axis.offsets != nullptr &&
+        (!takes_pieces || axis.run(first, last) < std::min(kShortRun, rows))) {
       call.source = source;
       call.row_offsets = axis.offsets + first;
       call.rows = static_cast<int>(rows);
@@ -275,12 +274,13 @@ class TileItem {
   void pack_depth(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
                   const AxisWalk& k, std::int64_t depth, std::byte* panel, bool is_rhs) const {
     constexpr std::int64_t kShortRun = 8;
-    const bool takes_any_k = step_.arithmetic != Arithmetic::kBF16;  // bf16 takes pairs
+    const bool takes_pieces =
+        (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
     call.k_offsets = nullptr;
     if (blocking_.KP > blocking_.KC && is_rhs) {
       return pack_by_lines(pack, call, bytes, k, depth, panel);
     }
-    if (k.offsets == nullptr || !takes_any_k || k.run(0, depth) < std::min(kShortRun, depth)) {
+    if (k.offsets == nullptr || !takes_pieces || k.run(0, depth) < std::min(kShortRun, depth)) {
       call.k_stride = k.stride;
       call.k_offsets = k.offsets;
       call.K = depth;
@@ -388,7 +388,7 @@ class TileItem {
     const std::int64_t reals = is_complex_ ? 2 : 1;
     prefetcher_.spread(tiles.parts * panels.parts);
     kernel::TileCall call{};
-    call.K = panel_depth(block.depth);
+    call.K = kernels_.panel_rows(block.depth);
     call.first = block.is_first;
     call.prefetches_sums = step_.is_direct && block.depth >= kernel::kBlock / 2;
     const bool may_stream = step_.streams && streams_from(block.row, block.column);
@@ -407,9 +407,8 @@ class TileItem {
       call.columns = static_cast<int>(std::min(panel_width, block.width - column));
       call.streams = may_stream && call.columns == panel_width;
       if (step_.packs_rhs) {
-        call.b =
-            rhs_panel(column, block.packed_depth) +
-            panel_depth(block.at) * panel_width * static_cast<std::int64_t>(kernels_.panel_bytes);
+        call.b = rhs_panel(column, block.packed_depth) +
+                 block.at * panel_width * static_cast<std::int64_t>(kernels_.panel_bytes);
         call.b_k = panel_width * reals;
       } else {
         call.b = block.rhs + (rhs_columns_.at(block.column + column) + rhs_k_.at(block.at)) *

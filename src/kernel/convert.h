@@ -28,7 +28,8 @@ inline float widen(Half x) {
   const std::uint32_t exponent = (x.bits >> 10) & 0x1Fu;
   std::uint32_t fraction = x.bits & 0x3FFu;
   if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000u | (fraction << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
   if (fraction == 0) return std::bit_cast<float>(sign);
   std::uint32_t shift = 0;  // a subnormal of binary16 is a normal binary32
   while ((fraction & 0x400u) == 0) {
@@ -93,7 +94,8 @@ template <class T>
 inline constexpr bool kIsComplex<std::complex<T>> = true;
 
 /// Any element to any: floating types round to nearest even, to an integer they truncate (NaN and
-/// what does not fit give the smallest number), integers wrap, complex to real drops im, to bool asks != 0.
+/// what does not fit give the smallest number), integers wrap, complex to real drops im, to bool
+/// asks != 0.
 template <class To, class From>
 To convert(From x) {
   if constexpr (std::is_same_v<To, From>) {

@@ -12,7 +12,12 @@
 #define HWY_TARGET_INCLUDE "src/kernel/kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "src/kernel/bf16_avx512.h"
+#include "src/kernel/complex-inl.h"
+#include "src/kernel/i8_avx512.h"
+#include "src/kernel/integers-inl.h"
 #include "src/kernel/microkernel-inl.h"
+#include "src/kernel/narrow-inl.h"
 #include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/rowwise-inl.h"
@@ -39,29 +44,30 @@ void fill_tiles(TileFunction (&tile)[kMaxMR][kMaxNV], Maker maker) {
   (std::make_integer_sequence<int, MR * NV>{});
 }
 
-// Every dtype whose element may fill panels of Packed by pack_real.
-template <class Packed, class... Records>
-void fill_packs(ArithmeticKernels& kernels) {
-  std::size_t index = 0;
-  for_each_dtype([&](auto record) {
-    using Record = decltype(record);
-    if constexpr ((std::is_same_v<Record, Records> || ...)) {
-      kernels.pack_a[index] = pack_real<typename Record::Element, Packed>;
-      kernels.pack_b[index] = kernels.pack_a[index];
-    }
-    ++index;
-  });
-}
-
 template <class Record>
 constexpr std::size_t index_of() {
   return detail::index_in_dtypes<Record>();
 }
 
+// Both packs of a dtype.
+template <class Record>
+void set_pack(ArithmeticKernels& kernels, PackFunction pack) {
+  kernels.pack_a[index_of<Record>()] = kernels.pack_b[index_of<Record>()] = pack;
+}
+
+// Narrow elements, by the target's vectors or by plain loops.
+template <class Format, bool kIsScalar>
+PackFunction pack_narrow() {
+  if constexpr (kIsScalar) {
+    return pack_words_one_by_one<Format>;
+  } else {
+    return pack_words<Format>;
+  }
+}
+
 template <class T, bool kIsScalar>
 ArithmeticKernels real_kernels() {
-  // Highway has no 64-bit integer product on every target.
-  constexpr bool kLoops = kIsScalar || std::is_same_v<T, std::int64_t>;
+  constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
   ArithmeticKernels kernels{};
   kernels.panel_bytes = sizeof(T);
   if constexpr (kLoops) {
@@ -115,6 +121,46 @@ ArithmeticKernels complex_kernels() {
   return kernels;
 }
 
+#if HWY_TARGET == HWY_AVX3
+// The packs of set_i8_avx512: a head row, then words.
+void pack_i8_a(const PackCall& call) {
+  PackCall body = call;
+  body.panel = static_cast<std::uint32_t*>(call.panel) + call.width;
+  pack_words<Words<std::int8_t, true>>(body);
+}
+void pack_i8_b(const PackCall& call) {
+  PackCall body = call;
+  body.panel = static_cast<std::uint32_t*>(call.panel) + call.width;
+  pack_words<Words<std::int8_t, false>>(body);
+  fill_i8_head(call.panel, (call.K + 3) / 4, call.width);
+}
+#endif
+
+// i8: by VNNI, by pairs of 16 bits, or widened to 32.
+template <bool kIsScalar>
+ArithmeticKernels i8_kernels() {
+  ArithmeticKernels kernels = real_kernels<std::int32_t, kIsScalar>();
+#if HWY_TARGET == HWY_AVX3
+  if (has_avx512_vnni()) {
+    set_i8_avx512(kernels);
+    kernels.pack_a[index_of<I8>()] = pack_i8_a;
+    kernels.pack_b[index_of<I8>()] = pack_i8_b;
+    return kernels;
+  }
+#endif
+#if HWY_TARGET <= HWY_AVX2
+  fill_tiles<kRealMR, kRealNV>(kernels.tile,
+                               []<int MR, int NV>() { return &tile_i16_pairs<MR, NV>; });
+  kernels.dots = dots_i16_pairs;
+  kernels.k_group = 4;
+  kernels.group_rows = 2;
+  set_pack<I8>(kernels, pack_words<PairsOfI16>);
+#else
+  set_pack<I8>(kernels, pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
+#endif
+  return kernels;
+}
+
 // The table of this target, or of `scalar`, which is plain loops whatever they are compiled for.
 template <bool kIsScalar>
 const Kernels* make_kernels() {
@@ -125,16 +171,21 @@ const Kernels* make_kernels() {
       return k.arithmetic[static_cast<std::size_t>(arithmetic)];
     };
     of(Arithmetic::kF32) = real_kernels<float, kIsScalar>();
-    fill_packs<float, F32, F16, BF16>(of(Arithmetic::kF32));
+    set_pack<F32>(of(Arithmetic::kF32), pack_real<float, float>);
+    set_pack<F16>(of(Arithmetic::kF32), pack_narrow<Widened<Half, float>, kIsScalar>());
+    set_pack<BF16>(of(Arithmetic::kF32), pack_narrow<Widened<BFloat16, float>, kIsScalar>());
     of(Arithmetic::kBF16) = real_kernels<float, kIsScalar>();
-    of(Arithmetic::kBF16).pack_a[index_of<BF16>()] = pack_bf16_pairs;
-    of(Arithmetic::kBF16).pack_b[index_of<BF16>()] = pack_bf16_pairs;
+    of(Arithmetic::kBF16).k_group = of(Arithmetic::kBF16).group_rows = 2;
+    set_pack<BF16>(of(Arithmetic::kBF16), pack_narrow<ExchangedBF16, kIsScalar>());
     of(Arithmetic::kF64) = real_kernels<double, kIsScalar>();
-    fill_packs<double, F64>(of(Arithmetic::kF64));
+    set_pack<F64>(of(Arithmetic::kF64), pack_real<double, double>);
     of(Arithmetic::kI32) = real_kernels<std::int32_t, kIsScalar>();
-    fill_packs<std::int32_t, I32, I8>(of(Arithmetic::kI32));
+    set_pack<I32>(of(Arithmetic::kI32), pack_real<std::int32_t, std::int32_t>);
+    set_pack<I8>(of(Arithmetic::kI32),
+                 pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
     of(Arithmetic::kI64) = real_kernels<std::int64_t, kIsScalar>();
-    fill_packs<std::int64_t, I64>(of(Arithmetic::kI64));
+    set_pack<I64>(of(Arithmetic::kI64), pack_real<std::int64_t, std::int64_t>);
+    of(Arithmetic::kI8) = i8_kernels<kIsScalar>();
     of(Arithmetic::kC64) = complex_kernels<float, kIsScalar>();
     of(Arithmetic::kC128) = complex_kernels<double, kIsScalar>();
     if constexpr (kIsScalar) {
@@ -149,6 +200,22 @@ const Kernels* make_kernels() {
   return &kKernels;
 }
 
+#if HWY_TARGET == HWY_AVX3
+// The same with bf16 by its own instruction. A target of its own: on some CPUs the instruction is
+// there and slower, and tests reach both.
+const Kernels* make_bf16_kernels() {
+  static const Kernels kKernels = [] {
+    Kernels k = *make_kernels<false>();
+    k.target = "AVX3_BF16";
+    ArithmeticKernels& bf16 = k.arithmetic[static_cast<std::size_t>(Arithmetic::kBF16)];
+    set_bf16_avx512(bf16);
+    set_pack<BF16>(bf16, pack_words<Words<BFloat16, false>>);
+    return k;
+  }();
+  return &kKernels;
+}
+#endif
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace batchdot::kernel::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -162,7 +229,13 @@ std::span<const Kernels* const> kernels_that_run_here() {
     std::vector<const Kernels*> tables;
     (void)supported;
 #if HWY_TARGETS & HWY_AVX3
-    if (supported & HWY_AVX3) tables.push_back(N_AVX3::make_kernels<false>());
+    if (supported & HWY_AVX3) {
+      tables.push_back(N_AVX3::make_kernels<false>());
+      if (has_avx512_bf16()) {
+        tables.insert(is_avx512_bf16_fast() ? tables.begin() : tables.end(),
+                      N_AVX3::make_bf16_kernels());
+      }
+    }
 #endif
 #if HWY_TARGETS & HWY_AVX2
     if (supported & HWY_AVX2) tables.push_back(N_AVX2::make_kernels<false>());

@@ -21,9 +21,10 @@ namespace batchdot::kernel {
 ///     kC128       double, re and im  complex128      double, re and im
 ///     kI32        int32              i32 i8          int32, modulo 2^32
 ///     kI64        int64              i64             int64, modulo 2^64
-///     kBF16       float              bf16            float, k in pairs, odd first, flush mode
-enum class Arithmetic : std::uint8_t { kF32, kF64, kC64, kC128, kI32, kI64, kBF16 };
-inline constexpr int kArithmetics = 7;
+///     kBF16       float, or a pair   bf16            float, k in pairs, odd first, flush mode
+///     kI8         what is fastest    i8              int32, modulo 2^32
+enum class Arithmetic : std::uint8_t { kF32, kF64, kC64, kC128, kI32, kI64, kBF16, kI8 };
+inline constexpr int kArithmetics = 8;
 
 /// k runs in blocks of this many; one accumulator chain each, the block sums added in order. Part
 /// of the result's bits (docs/numerics.md), not a tuning size.
@@ -101,7 +102,10 @@ struct ArithmeticKernels {
   int MR, NV;  ///< the largest register tile: rows of a, vectors of b
   int lanes;   ///< panel elements in a vector
   int dots_width;
-  std::size_t panel_bytes;                    ///< of one element in a panel; complex: re and im
+  std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  int k_group = 1;  ///< k that belong together in a panel; missing ones of the last group are zero
+  int group_rows = 1;                         ///< panel rows of a group
+  int head_rows = 0;                          ///< panel rows before the first group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;
@@ -109,6 +113,11 @@ struct ArithmeticKernels {
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+
+  /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.
+  std::int64_t panel_rows(std::int64_t depth) const {
+    return head_rows + (depth + k_group - 1) / k_group * group_rows;
+  }
 };
 
 /// Softmax of one row, by the definition of docs/numerics.md; in place is fine.

@@ -62,10 +62,34 @@ struct TileSum {
   }
 };
 
+// The lower 64 bits of products of 64 bits, where Highway has no such product for every target.
+template <class V>
+HWY_INLINE V multiply_i64(V a, V b) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const auto ua = hn::BitCast(du, a);
+  const auto ub = hn::BitCast(du, b);
+#if HWY_TARGET == HWY_AVX3
+  return hn::BitCast(d, hn::Mul(ua, ub));
+#elif HWY_TARGET == HWY_AVX2
+  const hn::Repartition<std::uint32_t, decltype(d)> halves;
+  const auto a32 = hn::BitCast(halves, ua);
+  const auto b32 = hn::BitCast(halves, ub);
+  const auto a_high = hn::BitCast(halves, hn::ShiftRight<32>(ua));
+  const auto b_high = hn::BitCast(halves, hn::ShiftRight<32>(ub));
+  const auto cross = hn::Add(hn::MulEven(a32, b_high), hn::MulEven(a_high, b32));
+  return hn::BitCast(d, hn::Add(hn::MulEven(a32, b32), hn::ShiftLeft<32>(cross)));
+#else
+  return hn::BitCast(d, hn::Add(ua, ub));  // never called: the plain loops run there
+#endif
+}
+
 template <class V>
 HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
   if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
     return hn::MulAdd(a, b, c);
+  } else if constexpr (sizeof(hn::TFromV<V>) == 8) {
+    return hn::Add(multiply_i64(a, b), c);
   } else {
     return hn::Add(hn::Mul(a, b), c);
   }
@@ -217,54 +241,6 @@ void tile_real(const TileCall& call) {
   } else {
     tile_real_of<T, MR, NV, true>(call);
   }
-}
-
-/// TileCall for complex numbers; a from lhs, or from rhs if kSwapped, which exchanges the im lines.
-template <class T, int MR, int NV, bool kSwapped>
-void tile_complex(const TileCall& call) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
-  TileSum<MR, kWidth, 2, T> running(call);
-  const T* a_rows[MR];
-  for (int i = 0; i < MR; ++i) a_rows[i] = static_cast<const T*>(call.a) + i * call.a_row;
-  const T* b = static_cast<const T*>(call.b);
-  std::int64_t a_at = 0;
-  std::int64_t left = call.K;
-  bool first = call.first;
-  do {
-    hn::Vec<decltype(d)> re[MR][NV];
-    hn::Vec<decltype(d)> im[MR][NV];
-    for (int i = 0; i < MR; ++i) {
-      for (int v = 0; v < NV; ++v) re[i][v] = im[i][v] = hn::Zero(d);
-    }
-    const std::int64_t steps = std::min(left, kBlock);
-    left -= steps;
-    for (std::int64_t k = 0; k < steps; ++k, a_at += call.a_k, b += call.b_k) {
-      for (int v = 0; v < NV; ++v) {
-        const auto br = hn::LoadU(d, b + v * lanes);
-        const auto bi = hn::LoadU(d, b + kWidth + v * lanes);
-        for (int i = 0; i < MR; ++i) {
-          const auto ar = hn::Set(d, a_rows[i][a_at]);
-          const auto ai = hn::Set(d, a_rows[i][a_at + 1]);
-          re[i][v] = hn::MulAdd(ar, br, re[i][v]);
-          re[i][v] = hn::NegMulAdd(ai, bi, re[i][v]);
-          im[i][v] = kSwapped ? hn::MulAdd(ai, br, im[i][v]) : hn::MulAdd(ar, bi, im[i][v]);
-          im[i][v] = kSwapped ? hn::MulAdd(ar, bi, im[i][v]) : hn::MulAdd(ai, br, im[i][v]);
-        }
-      }
-    }
-    for (int i = 0; i < MR; ++i) {
-      for (int v = 0; v < NV; ++v) {
-        T* at = running.sum + i * running.row + v * lanes;
-        T* at_im = at + running.plane;
-        hn::StoreU(first ? re[i][v] : hn::Add(hn::LoadU(d, at), re[i][v]), d, at);
-        hn::StoreU(first ? im[i][v] : hn::Add(hn::LoadU(d, at_im), im[i][v]), d, at_im);
-      }
-    }
-    first = false;
-  } while (left > 0);
-  running.finish(call);
 }
 
 /// Vectors of one dots panel: enough independent chains to hide the latency of a multiply-add.

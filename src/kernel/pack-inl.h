@@ -8,7 +8,6 @@
 #define BATCHDOT_PACK_INL_H
 #endif
 
-#include <complex>
 #include <cstdint>
 #include <type_traits>
 
@@ -175,55 +174,6 @@ void pack_real(const PackCall& call) {
   }
 #endif
   pack_one_by_one<Source, Packed>(call, 0, 0);
-}
-
-/// PackCall for bf16: widened, and the elements of each pair of k exchanged, so that the plain
-/// order of the tile takes the odd one first. A missing last element counts as zero: the panel has
-/// K rounded up to even rows.
-inline void pack_bf16_pairs(const PackCall& call) {
-  const BFloat16* source = static_cast<const BFloat16*>(call.source);
-  float* panel = static_cast<float*>(call.panel);
-  for (std::int64_t k = 0; k < call.K + call.K % 2; ++k) {
-    pad_row(panel + k * call.width, k < call.K ? call.rows : 0, call.padded);
-    if (k >= call.K) pad_row(panel + (k ^ 1) * call.width, 0, call.padded);
-  }
-  for (int r = 0; r < call.rows; ++r) {
-    const BFloat16* from = source + row_offset(call, r);
-    for (std::int64_t k = 0; k < call.K; ++k) {
-      panel[(k ^ 1) * call.width + r] = widen(from[k_offset(call, k)]);
-    }
-  }
-}
-
-/// PackCall for complex numbers that are broadcast: (re, im) pairs, rows side by side.
-template <class T>
-void pack_complex_pairs(const PackCall& call) {
-  const std::complex<T>* source = static_cast<const std::complex<T>*>(call.source);
-  T* panel = static_cast<T*>(call.panel);
-  for (std::int64_t k = 0; k < call.K; ++k, panel += 2 * call.width) {
-    for (int r = 0; r < call.rows; ++r) {
-      const std::complex<T> x = source[row_offset(call, r) + k_offset(call, k)];
-      panel[2 * r] = x.real();
-      panel[2 * r + 1] = call.conjugate ? -x.imag() : x.imag();
-    }
-    pad_row(panel, 2 * call.rows, 2 * call.padded);
-  }
-}
-
-/// PackCall for complex numbers that are vectors: each k all re, then all im.
-template <class T>
-void pack_complex_planes(const PackCall& call) {
-  const std::complex<T>* source = static_cast<const std::complex<T>*>(call.source);
-  T* panel = static_cast<T*>(call.panel);
-  for (std::int64_t k = 0; k < call.K; ++k, panel += 2 * call.width) {
-    for (int r = 0; r < call.rows; ++r) {
-      const std::complex<T> x = source[row_offset(call, r) + k_offset(call, k)];
-      panel[r] = x.real();
-      panel[call.width + r] = call.conjugate ? -x.imag() : x.imag();
-    }
-    pad_row(panel, call.rows, call.padded);
-    pad_row(panel + call.width, call.rows, call.padded);
-  }
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

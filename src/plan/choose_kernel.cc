@@ -53,6 +53,7 @@ DType panel_dtype(Arithmetic arithmetic) {
     case Arithmetic::kC128:
       return C128{};
     case Arithmetic::kI32:
+    case Arithmetic::kI8:
       return I32{};
     case Arithmetic::kI64:
       return I64{};
@@ -171,6 +172,7 @@ std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
   const auto is_narrow_integer = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
   if (lhs == DType(BF16{}) && rhs == lhs) return Arithmetic::kBF16;
   if (is_narrow_float(lhs) && is_narrow_float(rhs)) return Arithmetic::kF32;
+  if (lhs == DType(I8{}) && rhs == lhs) return Arithmetic::kI8;
   if (is_narrow_integer(lhs) && is_narrow_integer(rhs)) return Arithmetic::kI32;
   if (!(lhs == rhs)) return std::nullopt;
   if (lhs == DType(F64{})) return Arithmetic::kF64;
@@ -192,9 +194,9 @@ TileScratch tile_scratch(const ContractStep& step) {
   };
   TileScratch s;
   std::size_t at = 0;
-  const std::int64_t KC = b.KC + b.KC % 2;
+  const std::int64_t KC = step.kernels->panel_rows(b.KC);
   s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
-  s.group_rhs = elements(padded_NC, b.KP + b.KP % 2) * element;
+  s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element;
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
@@ -214,7 +216,7 @@ DotsScratch dots_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto width = static_cast<std::size_t>(step.kernels->dots_width);
   const std::size_t panel = width *
-                            static_cast<std::size_t>(step.blocking.KC + step.blocking.KC % 2) *
+                            static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
                             step.kernels->panel_bytes;
   DotsScratch s;
   std::size_t at = 0;
@@ -265,8 +267,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   b.MC = kMC;
   b.NC = kNC;
   b.KP = b.KC;
-  if (step.packs_rhs && !is_complex(step.arithmetic) && step.arithmetic != Arithmetic::kBF16 &&
-      is_contiguous_outside(step.folded.k)) {
+  if (step.packs_rhs && !is_complex(step.arithmetic) &&
+      step.rhs_dtype == panel_dtype(step.arithmetic) && is_contiguous_outside(step.folded.k)) {
     const FoldedAxis& outer = step.folded.k.front();
     const std::int64_t inner = step.folded.K / outer.extent;
     b.KP = std::min(step.folded.K, round_up(std::min(inner, kMostKP) * kLineElements, kKC));
@@ -313,7 +315,8 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   Blocking& b = step.blocking;
   b.MR = step.kernels->MR;
   b.NR = step.kernels->NV * step.kernels->lanes;
-  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kKC);
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1,
+                                  kKC * step.kernels->k_group / step.kernels->group_rows);
   for (const auto& form : kForms) {
     const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
     if (refusal.empty()) {

@@ -178,7 +178,7 @@ TEST(Arithmetic, OfEveryPairOfDTypes) {
       {F64{}, F64{}, Arithmetic::kF64},
       {C64{}, C64{}, Arithmetic::kC64},
       {C128{}, C128{}, Arithmetic::kC128},
-      {I8{}, I8{}, Arithmetic::kI32},
+      {I8{}, I8{}, Arithmetic::kI8},
       {I32{}, I8{}, Arithmetic::kI32},
       {I64{}, I64{}, Arithmetic::kI64},
       {F32{}, F64{}, {}},

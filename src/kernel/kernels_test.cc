@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packs, tiles and dots of every target against the order of docs/numerics.md as plain loops, at
+// every height and width of a tile and for every kind of layout.
+#include "src/kernel/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <sstream>
+#include <vector>
+
+#include "src/kernel/convert.h"
+#include "src/kernel/float_mode.h"
+
+namespace batchdot::kernel {
+namespace {
+
+// How elements of `rows` x K lie in memory.
+enum class Lie : std::uint8_t { kContiguousK, kContiguousRows, kApart, kTables, kBackwards };
+constexpr Lie kLies[] = {Lie::kContiguousK, Lie::kContiguousRows, Lie::kApart, Lie::kTables,
+                         Lie::kBackwards};
+
+template <class T>
+T random_element(std::mt19937& random) {
+  if constexpr (std::is_same_v<T, BFloat16> || std::is_same_v<T, Half>) {
+    // A number of ordinary size; now and then one that is subnormal or nearly so.
+    const bool is_tiny = random() % 16 == 0;
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      const auto exponent = static_cast<unsigned>(is_tiny ? random() % 3 : 120 + random() % 10);
+      return {static_cast<std::uint16_t>((random() & 0x807Fu) | (exponent << 7))};
+    } else {
+      const auto exponent = static_cast<unsigned>(is_tiny ? 0 : 10 + random() % 10);
+      return {static_cast<std::uint16_t>((random() & 0x83FFu) | (exponent << 10))};
+    }
+  } else if constexpr (kIsComplex<T>) {
+    using Real = typename T::value_type;
+    std::uniform_real_distribution<Real> part(-2, 2);
+    const Real re = part(random);
+    return T(re, part(random));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return std::uniform_real_distribution<T>(-2, 2)(random);
+  } else {
+    return static_cast<T>((static_cast<std::uint64_t>(random()) << 32) | random());
+  }
+}
+
+template <class T>
+struct Matrix {
+  std::vector<T> memory;
+  std::vector<std::int64_t> row_table, k_table;
+  std::int64_t first = 0, row_stride = 0, k_stride = 0;
+  bool has_tables = false;
+
+  Matrix(std::mt19937& random, int rows, std::int64_t K, Lie lie) {
+    const auto count = static_cast<std::size_t>((2 * rows + 3) * (2 * K + 3));
+    for (std::size_t i = 0; i < count; ++i) memory.push_back(random_element<T>(random));
+    row_stride = lie == Lie::kContiguousRows ? 1 : lie == Lie::kContiguousK ? K + 1 : 2 * K + 1;
+    k_stride = lie == Lie::kContiguousRows ? rows + 2 : lie == Lie::kContiguousK ? 1 : 2;
+    if (lie == Lie::kBackwards) {
+      first = (rows - 1) * row_stride;
+      row_stride = -row_stride;
+    }
+    has_tables = lie == Lie::kTables;
+    for (int r = 0; has_tables && r < rows; ++r) row_table.push_back((r ^ 1) * (2 * K + 1));
+    for (std::int64_t k = 0; has_tables && k < K; ++k) k_table.push_back(K - 1 - k);
+  }
+  const T* source() const { return memory.data() + first; }
+  T at(int row, std::int64_t k) const {
+    return has_tables ? source()[row_table[static_cast<std::size_t>(row)] +
+                                 k_table[static_cast<std::size_t>(k)]]
+                      : source()[row * row_stride + k * k_stride];
+  }
+  PackCall call(int rows, std::int64_t K, int width, void* panel, bool conjugate) const {
+    PackCall call{};
+    call.source = source();
+    call.row_stride = row_stride;
+    call.k_stride = k_stride;
+    call.row_offsets = has_tables ? row_table.data() : nullptr;
+    call.k_offsets = has_tables ? k_table.data() : nullptr;
+    call.rows = rows;
+    call.K = K;
+    call.width = call.padded = width;
+    call.panel = panel;
+    call.conjugate = conjugate;
+    return call;
+  }
+};
+
+template <class Real>
+Real add(Real a, Real b) {
+  if constexpr (std::is_integral_v<Real>) {
+    return static_cast<Real>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  } else {
+    return a + b;
+  }
+}
+template <class Real>
+Real multiply_then_add(Real a, Real b, Real sum) {
+  if constexpr (std::is_integral_v<Real>) {
+    return static_cast<Real>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b) +
+                             static_cast<std::uint64_t>(sum));
+  } else {
+    return std::fma(a, b, sum);
+  }
+}
+
+template <class Real>
+struct Element {
+  Real re = 0, im = 0;
+};
+
+// One element of the result, for k = 0 .. K-1; a is lhs.
+template <class Real, class T>
+Element<Real> expected(Arithmetic arithmetic, const Matrix<T>& a, int row, const Matrix<T>& b,
+                       int column, std::int64_t K, Element<Real> sum, bool first) {
+  for (std::int64_t begin = 0; begin < K || first; begin += kBlock) {
+    Element<Real> block;
+    const std::int64_t end = std::min(K, begin + kBlock);
+    for (std::int64_t k = begin; k < end; ++k) {
+      if constexpr (kIsComplex<T>) {
+        const T x = std::conj(a.at(row, k));
+        const T y = b.at(column, k);
+        block.re = std::fma(x.real(), y.real(), block.re);
+        block.re = std::fma(-x.imag(), y.imag(), block.re);
+        block.im = std::fma(x.real(), y.imag(), block.im);
+        block.im = std::fma(x.imag(), y.real(), block.im);
+      } else {
+        const std::int64_t at = arithmetic == Arithmetic::kBF16 ? k ^ 1 : k;
+        const bool exists = at < K;  // a missing one is +0 * +0, and comes first
+        if (!exists) block.re = multiply_then_add<Real>(0, 0, block.re);
+        const std::int64_t there = exists ? at : k;
+        block.re = multiply_then_add(convert<Real>(a.at(row, there)),
+                                     convert<Real>(b.at(column, there)), block.re);
+      }
+    }
+    sum.re = first ? block.re : add(sum.re, block.re);
+    sum.im = first ? block.im : add(sum.im, block.im);
+    first = false;
+  }
+  return sum;
+}
+
+struct AlignedBytes {
+  explicit AlignedBytes(std::size_t bytes) : memory(bytes / 64 + 2) {
+    std::memset(memory.data(), 0x5A, memory.size() * 64);
+  }
+  void* data() { return memory.data(); }
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  std::vector<Line> memory;
+};
+
+template <class Real>
+void expect_same(Real computed, Real wanted, const std::string& where) {
+  ASSERT_EQ(0, std::memcmp(&computed, &wanted, sizeof(Real)))
+      << where << ": " << +computed << " is not " << +wanted;
+}
+
+// Packs a and b, runs a tile, and compares every element; what lies beyond stays untouched.
+template <class Real, class Record>
+void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmetic, int MR, int NV,
+                int columns, std::int64_t K, Lie a_lie, Lie b_lie, bool first) {
+  using T = typename Record::Element;
+  constexpr int kPlanes = kIsComplex<T> ? 2 : 1;
+  const ArithmeticKernels& kernels = target.arithmetic[static_cast<std::size_t>(arithmetic)];
+  const DType dtype = Record{};
+  const FloatModeGuard mode(arithmetic == Arithmetic::kBF16 ? FloatMode::kFlush
+                                                            : FloatMode::kDefault);
+  const int width = NV * kernels.lanes;
+  const Matrix<T> a(random, MR, K, a_lie);
+  const Matrix<T> b(random, columns, K, b_lie);
+  const auto bytes_of = [&](int rows) {
+    return static_cast<std::size_t>(rows * kernels.panel_rows(K)) * kernels.panel_bytes;
+  };
+  AlignedBytes a_panel(bytes_of(MR)), b_panel(bytes_of(width));
+  kernels.pack_a[dtype.index()](a.call(MR, K, MR, a_panel.data(), kPlanes == 2));
+  kernels.pack_b[dtype.index()](b.call(columns, K, width, b_panel.data(), false));
+  const std::string where = [&] {
+    std::ostringstream out;
+    out << target.target << ' ' << dtype.name() << " arithmetic " << static_cast<int>(arithmetic)
+        << " tile " << MR << " x " << columns << " of " << width << " K " << K << " lies "
+        << static_cast<int>(a_lie) << static_cast<int>(b_lie) << " first " << first;
+    return out.str();
+  }();
+  for (const auto& [panel, bytes] :
+       {std::pair(&a_panel, bytes_of(MR)), std::pair(&b_panel, bytes_of(width))}) {
+    ASSERT_EQ(static_cast<const unsigned char*>(panel->data())[bytes], 0x5A) << where;
+  }
+  const int sum_row = kPlanes * (width + 3);
+  std::vector<Real> sums(static_cast<std::size_t>(MR * sum_row));
+  for (Real& sum : sums) sum = static_cast<Real>(static_cast<int>(random() % 17) - 8);
+  const std::vector<Real> before = sums;
+  TileCall call{};
+  call.K = kernels.panel_rows(K);
+  call.a = a_panel.data();
+  call.a_row = kPlanes;
+  call.a_k = MR * kPlanes;
+  call.b = b_panel.data();
+  call.b_k = width * kPlanes;
+  call.sum = sums.data();
+  call.sum_row = sum_row;
+  call.sum_plane = width + 3;
+  call.columns = columns;
+  call.first = first;
+  kernels.tile[MR - 1][NV - 1](call);
+  for (int i = 0; i < MR; ++i) {
+    for (int j = 0; j < width + 3; ++j) {
+      const auto at = static_cast<std::size_t>(i * sum_row + j);
+      const std::size_t im = at + (kPlanes == 2 ? static_cast<std::size_t>(width + 3) : 0);
+      if (j >= columns) {
+        expect_same(sums[at], before[at], where + " behind the last column");
+        continue;
+      }
+      const Element<Real> wanted =
+          expected<Real>(arithmetic, a, i, b, j, K, {before[at], before[im]}, first);
+      ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where));
+      if (kPlanes == 2) ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+    }
+  }
+}
+
+template <class Real, class Record>
+void check_tiles(Arithmetic arithmetic) {
+  std::mt19937 random(20270);
+  for (const Kernels* target : kernels_that_run_here()) {
+    const ArithmeticKernels& kernels = target->arithmetic[static_cast<std::size_t>(arithmetic)];
+    int turn = 0;
+    for (int MR = 1; MR <= kernels.MR; ++MR) {
+      for (int NV = 1; NV <= kernels.NV; ++NV) {
+        for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 15, 16, 18, 33, 127, 128, 129, 261}) {
+          // Layouts and columns in turn: every pair comes up with every K and many tiles.
+          const int missing = (turn * 5) % kernels.lanes;
+          const Lie a_lie = kLies[turn % 5];
+          const Lie b_lie = kLies[turn / 5 % 5];
+          ASSERT_NO_FATAL_FAILURE((check_tile<Real, Record>(random, *target, arithmetic, MR, NV,
+                                                            NV * kernels.lanes - missing, K, a_lie,
+                                                            b_lie, turn % 3 != 0)));
+          ++turn;
+        }
+      }
+    }
+    // Every tail of the last vector, in every layout.
+    for (const Lie lie : kLies) {
+      for (int columns = 1; columns <= kernels.NV * kernels.lanes; ++columns) {
+        const int NV = (columns + kernels.lanes - 1) / kernels.lanes;
+        ASSERT_NO_FATAL_FAILURE((check_tile<Real, Record>(random, *target, arithmetic, kernels.MR,
+                                                          NV, columns, 39, lie, lie, true)));
+      }
+    }
+  }
+}
+
+TEST(Kernels, F32) { check_tiles<float, F32>(Arithmetic::kF32); }
+TEST(Kernels, F16InF32) { check_tiles<float, F16>(Arithmetic::kF32); }
+TEST(Kernels, BF16InF32) { check_tiles<float, BF16>(Arithmetic::kF32); }
+TEST(Kernels, F64) { check_tiles<double, F64>(Arithmetic::kF64); }
+TEST(Kernels, C64) { check_tiles<float, C64>(Arithmetic::kC64); }
+TEST(Kernels, C128) { check_tiles<double, C128>(Arithmetic::kC128); }
+TEST(Kernels, I32) { check_tiles<std::int32_t, I32>(Arithmetic::kI32); }
+TEST(Kernels, I8InI32) { check_tiles<std::int32_t, I8>(Arithmetic::kI32); }
+TEST(Kernels, I64) { check_tiles<std::int64_t, I64>(Arithmetic::kI64); }
+TEST(Kernels, BF16) { check_tiles<float, BF16>(Arithmetic::kBF16); }
+TEST(Kernels, I8) { check_tiles<std::int32_t, I8>(Arithmetic::kI8); }
+
+// Sums that end beside 2^-126: one that rounds to it stays, one that is below it after rounding to
+// 24 bits flushes, also where fused multiply-add alone would have kept it.
+TEST(Kernels, BF16FlushesAfterRounding) {
+  const auto bf16 = [](double x) { return round_to_bf16(static_cast<float>(x)); };
+  struct Case {
+    double a0, b0, a1, b1;
+    const char* what;
+  };
+  // even k second: fma(a0, b0, a1 * b1)
+  const Case kCases[] = {
+      {0x1p-75, 0x1p-75, 0x1p-63, 0x1p-63, "2^-126 + 2^-150"},
+      {-0x1p-75, 0x1p-75, 0x1p-63, 0x1p-63, "2^-126 - 2^-150"},
+      {0x1p-75, 0x1p-75, -0x1p-63, 0x1p-63, "-2^-126 + 2^-150"},
+      {-0x1p-75, 0x1p-75, -0x1p-63, 0x1p-63, "-2^-126 - 2^-150"},
+      {-0x1p-75, 0x1p-74, 0x1p-63, 0x1p-63, "2^-126 - 2^-149"},
+      {-0x1p-76, 0x1p-75, 0x1p-63, 0x1p-63, "2^-126 - 2^-151"},
+      {-0x1.8p-76, 0x1p-75, 0x1p-63, 0x1p-63, "2^-126 - 1.5 * 2^-151"},
+      {0x1p-64, 0x1p-63, 0, 0, "2^-127"},
+      {0x1p-126, 1, 0x1p-126, -1, "2^-126 - 2^-126"},
+      {0x1p-127, 1, 0, 0, "a subnormal operand"},
+      {0x1p-127, 0x1p120, 0x1p-63, -0x1p-64, "both"},
+  };
+  for (const Kernels* target : kernels_that_run_here()) {
+    const ArithmeticKernels& kernels =
+        target->arithmetic[static_cast<std::size_t>(Arithmetic::kBF16)];
+    for (const Case& c : kCases) {
+      const FloatModeGuard mode(FloatMode::kFlush);
+      const BFloat16 a[2] = {bf16(c.a0), bf16(c.a1)}, b[2] = {bf16(c.b0), bf16(c.b1)};
+      const volatile float even = widen(a[0]), odd = widen(a[1]);
+      const float wanted =
+          std::fma(float{even}, widen(b[0]), std::fma(float{odd}, widen(b[1]), 0.0f));
+      AlignedBytes a_panel(64), b_panel(static_cast<std::size_t>(kernels.lanes) * 16);
+      PackCall pack{};
+      pack.k_stride = 1;
+      pack.rows = 1;
+      pack.K = 2;
+      pack.source = a;
+      pack.width = pack.padded = 1;
+      pack.panel = a_panel.data();
+      kernels.pack_a[DType(BF16{}).index()](pack);
+      pack.source = b;
+      pack.width = pack.padded = kernels.lanes;
+      pack.panel = b_panel.data();
+      kernels.pack_b[DType(BF16{}).index()](pack);
+      float sum = 1;
+      TileCall call{};
+      call.K = kernels.panel_rows(2);
+      call.a = a_panel.data();
+      call.a_row = call.a_k = 1;
+      call.b = b_panel.data();
+      call.b_k = kernels.lanes;
+      call.sum = &sum;
+      call.columns = 1;
+      call.first = true;
+      kernels.tile[0][0](call);
+      ASSERT_NO_FATAL_FAILURE(expect_same(sum, wanted, target->target + std::string(" ") + c.what));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace batchdot::kernel
