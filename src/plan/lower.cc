@@ -155,7 +155,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   choose_kernel(step, impl_->tasks, refused);
 
   PlanFacts& facts = impl_->facts;
-  facts.kernel = step.form == ContractStep::Form::kDots ? "dots" : "tiles";
+  facts.kernel = name_of(step.form);
   facts.refused = std::move(refused);
   facts.batch = step.folded.batch_count;
   facts.M = step.folded.M;

@@ -48,9 +48,10 @@ struct Blocking {
 
 /// A pairwise contraction.
 struct ContractStep {
-  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. The order in
-  /// which they are tried stands in choose_kernel.cc, the loops in src/exec, a file each.
-  enum class Form : std::uint8_t { kTiles, kDots };
+  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. kTiny: small
+  /// M, N and K, many products a call. The order in which they are tried stands in choose_kernel.cc,
+  /// the loops in src/exec, a file each.
+  enum class Form : std::uint8_t { kTiles, kDots, kTiny };
 
   Form form = Form::kTiles;
   Place lhs, rhs, out;  ///< after the swap, if Folded::swapped
@@ -121,6 +122,9 @@ const kernel::Kernels& find_kernels(std::string_view target);
 /// Decides form, blocking, packing and work items of a step whose places, dtypes and folding are
 /// set.
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused);
+
+/// The form's name, for the facts.
+std::string_view name_of(ContractStep::Form form);
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
