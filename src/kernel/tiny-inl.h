@@ -22,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers as
 // there are registers for.
-inline constexpr int kTinyMR = 8;
+inline constexpr std::int64_t kTinyMR = 8;
 inline constexpr int kTinyNV = 2;
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
 // own.
@@ -53,94 +53,103 @@ class TinyRow {
   hn::Mask<D> last_;
 };
 
-// MR rows of one product: one chain for each element, in the order of k. K is at most one block.
-template <int MR, int NV, class BRow, class OutRow, class D, class T = hn::TFromD<D>>
-HWY_INLINE void tiny_rows(D d, const TinyCall& call, const T* a, const T* b, std::int64_t b_k,
-                          T* out, const BRow& b_row, const OutRow& out_row) {
-  const T* a_rows[MR];
-  for (int i = 0; i < MR; ++i) a_rows[i] = a + i * call.a_row;
-  hn::Vec<D> acc[MR][NV];
-  for (auto& row : acc) {
-    for (auto& vector : row) vector = hn::Zero(d);
-  }
-  std::int64_t a_at = 0;
-  const auto step = [&]() HWY_ATTR {
-    hn::Vec<D> b_vectors[NV];
-    for (int v = 0; v < NV; ++v) b_vectors[v] = b_row.load(b, v);
-    for (int i = 0; i < MR; ++i) {
-      const auto a_ik = hn::Set(d, a_rows[i][a_at]);
-      for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_vectors[v], acc[i][v]);
-    }
-    a_at += call.a_k;
-    b += b_k;
-  };
-  std::int64_t k = call.K;
-  for (; k >= 4; k -= 4) {
-    step();
-    step();
-    step();
-    step();
-  }
-  for (; k > 0; --k) step();
+// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k.
+template <int MR, int NV, class Row, class D, class T = hn::TFromD<D>>
+HWY_INLINE void tiny_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at, const T* b,
+                          const Row& b_row, hn::Vec<D> (&acc)[MR][NV]) {
+  hn::Vec<D> b_vectors[NV];
+  for (int v = 0; v < NV; ++v) b_vectors[v] = b_row.load(b, v);
   for (int i = 0; i < MR; ++i) {
-    for (int v = 0; v < NV; ++v) out_row.store(acc[i][v], out + i * call.out_row, v);
+    const auto a_ik = hn::Set(d, a_rows[i][a_at]);
+    for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_vectors[v], acc[i][v]);
   }
 }
 
-// All rows of one product, in passes of nearly equal height.
-template <int NV, class BRow, class OutRow, class D, class T = hn::TFromD<D>>
-HWY_INLINE void tiny_product(D d, const TinyCall& call, std::int64_t passes, const T* a, const T* b,
-                             std::int64_t b_k, T* out, const BRow& b_row, const OutRow& out_row) {
-  std::int64_t row = 0;
-  for (; passes > 0; --passes) {
-    const std::int64_t rows = (call.M - row + passes - 1) / passes;
-    const T* a_pass = a + row * call.a_row;
-    T* out_pass = out + row * call.out_row;
-    const auto run = [&](auto count) HWY_ATTR {
-      tiny_rows<decltype(count)::value, NV>(d, call, a_pass, b, b_k, out_pass, b_row, out_row);
-    };
-    switch (rows) {
-      case 1:
-        run(std::integral_constant<int, 1>());
-        break;
-      case 2:
-        run(std::integral_constant<int, 2>());
-        break;
-      case 3:
-        run(std::integral_constant<int, 3>());
-        break;
-      case 4:
-        run(std::integral_constant<int, 4>());
-        break;
-      case 5:
-        run(std::integral_constant<int, 5>());
-        break;
-      case 6:
-        run(std::integral_constant<int, 6>());
-        break;
-      case 7:
-        run(std::integral_constant<int, 7>());
-        break;
-      default:
-        run(std::integral_constant<int, 8>());
-        break;
+// MR rows of every product: one chain for each element, in the order of k.
+template <class T, int MR, std::size_t kLanes, int NV, bool kWhole, bool kContiguousA>
+void tiny_rows(const TinyCall& call) {
+  const hn::CappedTag<T, kLanes> d;
+  using D = decltype(d);
+  const TinyRow<std::remove_const_t<D>, NV, kWhole> row(call.N);
+  const std::int64_t K = call.K;
+  const std::int64_t a_item = call.a_item, a_row = call.a_row;
+  const std::int64_t a_k = kContiguousA ? 1 : call.a_k;
+  const std::int64_t b_item = call.b_item, b_k = call.b_k;
+  const std::int64_t out_item = call.out_item, out_row = call.out_row;
+  const T* a = static_cast<const T*>(call.a);
+  const T* b = static_cast<const T*>(call.b);
+  T* out = static_cast<T*>(call.out);
+  for (std::int64_t item = call.items; item > 0; --item) {
+    // Without this Clang 14 keeps a pointer of its own for each row from item to item, on the
+    // stack.
+    asm volatile("" : "+r"(a));
+    const T* a_rows[MR];
+    for (int i = 0; i < MR; ++i) a_rows[i] = a + i * a_row;
+    hn::Vec<D> acc[MR][NV];
+    for (auto& vectors : acc) {
+      for (auto& vector : vectors) vector = hn::Zero(d);
     }
-    row += rows;
+    const T* b_at = b;
+    std::int64_t a_at = 0;
+    std::int64_t k = K;
+    for (; k >= 4; k -= 4) {
+      tiny_step(d, a_rows, a_at, b_at, row, acc);
+      tiny_step(d, a_rows, a_at + a_k, b_at + b_k, row, acc);
+      tiny_step(d, a_rows, a_at + 2 * a_k, b_at + 2 * b_k, row, acc);
+      tiny_step(d, a_rows, a_at + 3 * a_k, b_at + 3 * b_k, row, acc);
+      a_at += 4 * a_k;
+      b_at += 4 * b_k;
+    }
+    for (; k > 0; --k) {
+      tiny_step(d, a_rows, a_at, b_at, row, acc);
+      a_at += a_k;
+      b_at += b_k;
+    }
+    T* out_at = out;
+    for (int i = 0; i < MR; ++i, out_at += out_row) {
+      for (int v = 0; v < NV; ++v) row.store(acc[i][v], out_at, v);
+    }
+    a += a_item;
+    b += b_item;
+    out += out_item;
   }
 }
 
-// 128 bits of a column of b for every 128 bits of a vector, from columns `step` apart.
-template <class D, class T = hn::TFromD<D>, class Load>
-HWY_INLINE hn::Vec<D> gather_blocks(D d, std::int64_t column, std::int64_t step, const Load& load) {
-  if constexpr (hn::MaxLanes(D()) * sizeof(T) <= 16) {
-    return load(column);
-  } else {
-    const hn::Half<D> half;
-    constexpr auto kBlocks = static_cast<std::int64_t>(hn::MaxLanes(D()) * sizeof(T) / 32);
-    return hn::Combine(d, gather_blocks(half, column + kBlocks * step, step, load),
-                       gather_blocks(half, column, step, load));
+// 128 bits along k of one column of b. Behind the last column the last one is repeated: those lanes
+// are never stored.
+template <class T>
+class TinyColumns {
+ public:
+  static constexpr auto kStep = static_cast<std::int64_t>(16 / sizeof(T));
+  using Block = hn::CappedTag<T, static_cast<std::size_t>(kStep)>;
+
+  HWY_INLINE TinyColumns(const T* b, std::int64_t column_stride, std::int64_t last,
+                         std::int64_t left)
+      : b_(b),
+        column_stride_(column_stride),
+        last_(last),
+        is_whole_(left >= kStep),
+        left_(hn::FirstN(Block(), static_cast<std::size_t>(std::min(kStep, left)))) {}
+
+  // For every 128 bits of a vector, from columns kStep apart.
+  template <class D>
+  HWY_INLINE hn::Vec<D> load(D d, std::int64_t column) const {
+    if constexpr (hn::MaxLanes(D()) * sizeof(T) <= 16) {
+      const T* at = b_ + std::min(column, last_) * column_stride_;
+      return is_whole_ ? hn::LoadU(d, at) : hn::MaskedLoad(left_, d, at);
+    } else {
+      const hn::Half<D> half;
+      constexpr auto kBlocks = static_cast<std::int64_t>(hn::MaxLanes(D()) * sizeof(T) / 32);
+      return hn::Combine(d, load(half, column + kBlocks * kStep), load(half, column));
+    }
   }
-}
+
+ private:
+  const T* b_;
+  std::int64_t column_stride_, last_;
+  bool is_whole_;
+  hn::Mask<Block> left_;
+};
 
 /// Rows of k from columns that are contiguous along k, in registers:
 ///
@@ -150,73 +159,86 @@ HWY_INLINE hn::Vec<D> gather_blocks(D d, std::int64_t column, std::int64_t step,
 ///       ...                       ...
 ///
 /// A vector takes 128 bits of every fourth (f64: second) column, so all shuffles stay in their 128
-/// bits. Behind the last column the last one is repeated: those lanes are never stored.
+/// bits.
 template <int NV, class D, class T = hn::TFromD<D>>
 HWY_INLINE void transpose_to_panel(D d, const TinyCall& call, const T* b, T* HWY_RESTRICT panel) {
-  constexpr auto kStep = static_cast<std::int64_t>(16 / sizeof(T));
+  constexpr std::int64_t kStep = TinyColumns<T>::kStep;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
-  const hn::CappedTag<T, static_cast<std::size_t>(kStep)> block;
-  const std::int64_t last = call.N - 1;
-  for (std::int64_t k = 0; k < call.K; k += kStep) {
-    const auto left = hn::FirstN(block, static_cast<std::size_t>(std::min(kStep, call.K - k)));
-    const bool is_whole = call.K - k >= kStep;
-    const auto load = [&](std::int64_t column) HWY_ATTR {
-      const T* at = b + std::min(column, last) * call.b_column + k;
-      return is_whole ? hn::LoadU(block, at) : hn::MaskedLoad(left, block, at);
-    };
+  constexpr std::int64_t kRow = NV * kLanes;
+  for (std::int64_t k = 0; k < call.K; k += kStep, panel += kStep * kRow) {
+    const TinyColumns<T> columns(b + k, call.b_column, call.N - 1, call.K - k);
     for (int v = 0; v < NV; ++v) {
-      T* to = panel + k * NV * kLanes + v * kLanes;
-      const std::int64_t column = v * kLanes;
+      T* to = panel + v * kLanes;
+      const auto c0 = columns.load(d, v * kLanes);
+      const auto c1 = columns.load(d, v * kLanes + 1);
       if constexpr (kStep == 4) {
-        const auto c0 = gather_blocks(d, column + 0, kStep, load);
-        const auto c1 = gather_blocks(d, column + 1, kStep, load);
-        const auto c2 = gather_blocks(d, column + 2, kStep, load);
-        const auto c3 = gather_blocks(d, column + 3, kStep, load);
+        const auto c2 = columns.load(d, v * kLanes + 2);
+        const auto c3 = columns.load(d, v * kLanes + 3);
         const auto low_even = hn::InterleaveLower(d, c0, c2);
         const auto low_odd = hn::InterleaveLower(d, c1, c3);
         const auto high_even = hn::InterleaveUpper(d, c0, c2);
         const auto high_odd = hn::InterleaveUpper(d, c1, c3);
         hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + NV * kLanes);
-        hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * NV * kLanes);
-        hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * NV * kLanes);
+        hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + kRow);
+        hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * kRow);
+        hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * kRow);
       } else {
-        const auto c0 = gather_blocks(d, column + 0, kStep, load);
-        const auto c1 = gather_blocks(d, column + 1, kStep, load);
         hn::StoreU(hn::InterleaveLower(d, c0, c1), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, c0, c1), d, to + NV * kLanes);
+        hn::StoreU(hn::InterleaveUpper(d, c0, c1), d, to + kRow);
       }
     }
   }
 }
 
-// Products whose rows are NV vectors of at most kLanes elements.
+template <class T, std::size_t kLanes, int NV, bool kWhole, bool kContiguousA>
+inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 2, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 3, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 4, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 5, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 6, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 7, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
+
+// Rows of NV vectors of kLanes elements at most. More than kTinyMR rows are done in passes of
+// nearly equal height over a few items at a time, which stay in L1; so do the panels of columns
+// along k.
 template <class T, std::size_t kLanes, int NV, bool kWhole>
 void tiny_columns(const TinyCall& call) {
-  const hn::CappedTag<T, kLanes> d;
-  const TinyRow<decltype(d), NV, kWhole> row(call.N);
+  constexpr auto kRow = static_cast<std::int64_t>(NV * kLanes);
+  constexpr std::int64_t kPanels = 16384 / sizeof(T);
+  static_assert(kTinyK * kRow <= kPanels);
+  const auto& rows_of = call.a_k == 1 ? kTinyRows<T, kLanes, NV, kWhole, true>
+                                      : kTinyRows<T, kLanes, NV, kWhole, false>;
+  if (call.M <= kTinyMR && call.b_column == 1) return rows_of[call.M - 1](call);
+
+  HWY_ALIGN T panels[kPanels];
+  const std::int64_t panel = (call.K + 3) / 4 * 4 * kRow;
+  const std::int64_t most =
+      std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
   const std::int64_t passes = (call.M + kTinyMR - 1) / kTinyMR;
-  const T* a = static_cast<const T*>(call.a);
-  const T* b = static_cast<const T*>(call.b);
-  T* out = static_cast<T*>(call.out);
-  if (call.b_column == 1) {
-    for (std::int64_t item = 0; item < call.items; ++item) {
-      tiny_product<NV>(d, call, passes, a, b, call.b_k, out, row, row);
-      a += call.a_item;
-      b += call.b_item;
-      out += call.out_item;
+  for (std::int64_t item = 0; item < call.items; item += most) {
+    TinyCall some = call;
+    some.items = std::min(most, call.items - item);
+    const T* b = static_cast<const T*>(call.b) + item * call.b_item;
+    some.b = b;
+    if (call.b_column != 1) {
+      for (std::int64_t i = 0; i < some.items; ++i) {
+        transpose_to_panel<NV>(hn::CappedTag<T, kLanes>(), call, b + i * call.b_item,
+                               panels + i * panel);
+      }
+      some.b = panels;
+      some.b_item = panel;
+      some.b_k = kRow;
     }
-    return;
-  }
-  HWY_ALIGN T panel[kTinyK * NV * static_cast<std::int64_t>(kLanes)];
-  const TinyRow<decltype(d), NV, true> whole(static_cast<std::int64_t>(NV * kLanes));
-  for (std::int64_t item = 0; item < call.items; ++item) {
-    transpose_to_panel<NV>(d, call, b, panel);
-    tiny_product<NV>(d, call, passes, a, panel, static_cast<std::int64_t>(NV * kLanes), out, whole,
-                     row);
-    a += call.a_item;
-    b += call.b_item;
-    out += call.out_item;
+    std::int64_t row = 0;
+    for (std::int64_t pass = passes; pass > 0; --pass) {
+      const std::int64_t rows = (call.M - row + pass - 1) / pass;
+      some.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
+      some.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row;
+      rows_of[rows - 1](some);
+      row += rows;
+    }
   }
 }
 
@@ -257,6 +279,7 @@ void tiny_4x4(const TinyCall& call) {
 /// TinyCall: the narrowest vectors that hold a row, two of the widest at most.
 template <class T>
 void tiny(const TinyCall& call) {
+  if (call.M == 0) return;
   constexpr auto kWidest = static_cast<std::int64_t>(HWY_LANES(T));
   if constexpr (std::is_same_v<T, float>) {
     if (call.M == 4 && call.N == 4 && call.K == 4 && call.a_k == 1 && call.a_row == 4 &&

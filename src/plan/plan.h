@@ -49,8 +49,8 @@ struct Blocking {
 /// A pairwise contraction.
 struct ContractStep {
   /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. kTiny: small
-  /// M, N and K, many products a call. The order in which they are tried stands in choose_kernel.cc,
-  /// the loops in src/exec, a file each.
+  /// M, N and K, many products a call. The order in which they are tried stands in
+  /// choose_kernel.cc, the loops in src/exec, a file each.
   enum class Form : std::uint8_t { kTiles, kDots, kTiny };
 
   Form form = Form::kTiles;
@@ -94,10 +94,18 @@ struct CopyStep {
   std::int64_t items = 0;
 };
 
+/// What a run asks of a view's memory, counted once.
+struct Reach {
+  std::int64_t low_bytes = 0, high_bytes = 0;  ///< from the element at 0: the first byte, the end
+  std::uintptr_t misaligned = 0;               ///< address bits that must be 0
+  bool is_empty = false;                       ///< no element: no memory is needed
+};
+
 using Step = std::variant<ContractStep, RowwiseStep, CopyStep>;
 
 struct Plan::Impl {
   std::vector<Layout> operands;  ///< of run(): the inputs, then the bias
+  std::vector<Reach> reaches;    ///< of the operands, then of out
   int inputs = 0;                ///< operands that are no bias
   bool reads_out = false;        ///< beta is not 0
   Layout out;
@@ -155,8 +163,8 @@ struct DotsScratch {
 };
 DotsScratch dots_scratch(const ContractStep& step);
 
-/// Items of a dots step that one work item takes at most; Blocking::row_block says how many it does.
+/// Items of a dots step that one work item takes at most; Blocking::row_block says how many it
+/// does.
 inline constexpr std::int64_t kDotsPerItem = 1024;
-
 
 }  // namespace batchdot
