@@ -28,10 +28,12 @@ void run_items(const RowwiseStep& step, const TaskContext& task, std::int64_t fi
 void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last);
 
-/// The forms of a contraction, each in a file of its own: tiles.cc, dots.cc.
+/// The forms of a contraction, each in a file of its own: tiles.cc, dots.cc, tiny.cc.
 void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last);
 void run_dots(const ContractStep& step, const TaskContext& task, std::int64_t first,
+              std::int64_t last);
+void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t first,
               std::int64_t last);
 
 /// The memory of a place.

@@ -33,26 +33,33 @@ struct Workspace {
   std::byte* memory = nullptr;
 };
 
-// The bytes from the first to behind the last element, as addresses.
-std::pair<std::uintptr_t, std::uintptr_t> reach(const void* data, const Layout& layout) {
-  const auto element = static_cast<std::int64_t>(layout.dtype.size_bytes());
-  std::int64_t low = 0;
-  std::int64_t high = element;
-  for (std::size_t axis = 0; axis < layout.extents.size(); ++axis) {
-    const std::int64_t far = (layout.extents[axis] - 1) * layout.strides[axis] * element;
-    (far < 0 ? low : high) += far;
-  }
-  const auto base = reinterpret_cast<std::uintptr_t>(data);
-  return {base + static_cast<std::uintptr_t>(low), base + static_cast<std::uintptr_t>(high)};
+// Addresses from the first byte to behind the last one.
+struct Span {
+  std::uintptr_t begin, end;
+  Span(const void* data, const Reach& reach)
+      : begin(reinterpret_cast<std::uintptr_t>(data) +
+              static_cast<std::uintptr_t>(reach.low_bytes)),
+        end(reinterpret_cast<std::uintptr_t>(data) +
+            static_cast<std::uintptr_t>(reach.high_bytes)) {}
+  Span(std::uintptr_t first, std::size_t bytes) : begin(first), end(first + bytes) {}
+  bool meets(const Span& other) const { return begin < other.end && other.begin < end; }
+};
+
+std::string name_of_operand(const Plan::Impl& plan, int i) {
+  return i < plan.inputs ? operand_name(i, plan.inputs) : std::string("bias");
 }
 
-bool is_empty(const Layout& layout) {
-  return std::find(layout.extents.begin(), layout.extents.end(), 0) != layout.extents.end();
+template <class View>
+bool is_as_planned(const View& view, const Layout& planned, const Reach& reach) {
+  if (view.device != Device::kCpu || !(view.layout == planned)) return false;
+  if (reach.is_empty) return true;
+  return view.data != nullptr &&
+         (reinterpret_cast<std::uintptr_t>(view.data) & reach.misaligned) == 0;
 }
 
-void check_view(const Layout& planned, const Layout& given, const void* data, Device device,
-                const std::string& who, std::optional<int> operand) {
-  const ErrorPlace place = operand ? place_of(*operand) : ErrorPlace{};
+// Says what is wrong with a view that is not as planned.
+[[noreturn]] void refuse_view(const Layout& planned, const Layout& given, const void* data,
+                              Device device, const std::string& who, const ErrorPlace& place) {
   if (device != Device::kCpu) {
     throw Error(ErrorCode::kDevice, text("run: ", who, " is in memory that the CPU cannot read"),
                 place);
@@ -63,22 +70,19 @@ void check_view(const Layout& planned, const Layout& given, const void* data, De
         text("run: ", who, " is ", given.dtype.name(), ", planned for ", planned.dtype.name()),
         place);
   }
-  if (!(given.extents == planned.extents) || !(given.strides == planned.strides)) {
+  if (!(given == planned)) {
     throw Error(ErrorCode::kFeed,
                 text("run: ", who, " has extents ", given.extents, " and strides ", given.strides,
                      ", planned for ", planned.extents, " and ", planned.strides),
                 place);
   }
-  if (is_empty(given)) return;
   if (data == nullptr) {
     throw Error(ErrorCode::kFeed, text("run: ", who, " has no memory"), place);
   }
   const std::size_t part =
       given.dtype.visit([](auto record) { return alignof(typename decltype(record)::Element); });
-  if (reinterpret_cast<std::uintptr_t>(data) % part != 0) {
-    throw Error(ErrorCode::kFeed,
-                text("run: ", who, " is not aligned to its element: ", part, " bytes"), place);
-  }
+  throw Error(ErrorCode::kFeed,
+              text("run: ", who, " is not aligned to its element: ", part, " bytes"), place);
 }
 
 void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
@@ -87,46 +91,55 @@ void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
     throw Error(ErrorCode::kFeed, text("run: planned for ", plan.operands.size(),
                                        " operands, given ", operands.size()));
   }
-  const int count = static_cast<int>(operands.size());
-  const auto name = [&](int i) {
-    return i < plan.inputs ? operand_name(i, plan.inputs) : std::string("bias");
-  };
-  for (int i = 0; i < count; ++i) {
-    const TensorView& view = operands[static_cast<std::size_t>(i)];
-    check_view(plan.operands[static_cast<std::size_t>(i)], view.layout, view.data, view.device,
-               name(i), i);
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const TensorView& view = operands[i];
+    if (is_as_planned(view, plan.operands[i], plan.reaches[i])) continue;
+    const int at = static_cast<int>(i);
+    refuse_view(plan.operands[i], view.layout, view.data, view.device, name_of_operand(plan, at),
+                place_of(at));
   }
-  check_view(plan.out, out.layout, out.data, out.device, "out", {});
-  if (is_empty(plan.out)) return;
-  const auto [out_low, out_high] = reach(out.data, out.layout);
-  for (int i = 0; i < count; ++i) {
-    const TensorView& view = operands[static_cast<std::size_t>(i)];
-    if (is_empty(view.layout)) continue;
-    const auto [low, high] = reach(view.data, view.layout);
-    if (low < out_high && out_low < high) {
-      throw Error(ErrorCode::kOverlap,
-                  text("run: out overlaps ", name(i),
-                       ": the result would be written over what is still read"),
-                  place_of(i));
+  const Reach& out_reach = plan.reaches.back();
+  if (!is_as_planned(out, plan.out, out_reach)) {
+    refuse_view(plan.out, out.layout, out.data, out.device, "out", {});
+  }
+  if (out_reach.is_empty) return;
+  const Span written(out.data, out_reach);
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    if (plan.reaches[i].is_empty || !Span(operands[i].data, plan.reaches[i]).meets(written)) {
+      continue;
     }
+    const int at = static_cast<int>(i);
+    throw Error(ErrorCode::kOverlap,
+                text("run: out overlaps ", name_of_operand(plan, at),
+                     ": the result would be written over what is still read"),
+                place_of(at));
   }
 }
 
 // The workspace is written while operands are read and out is written.
 void check_workspace(const Plan::Impl& plan, std::span<const TensorView> operands,
                      const MutableTensorView& out, std::span<std::byte> workspace) {
-  if (plan.facts.workspace_bytes == 0) return;
+  const std::size_t bytes = plan.facts.workspace_bytes;
+  if (workspace.size() < bytes) {
+    throw Error(ErrorCode::kFeed, text("run: the workspace has ", workspace.size(),
+                                       " bytes, the plan needs ", bytes));
+  }
   const auto begin = reinterpret_cast<std::uintptr_t>(workspace.data());
-  const auto end = begin + plan.facts.workspace_bytes;
-  const auto check = [&](const void* data, const Layout& layout, std::string_view who) {
-    if (is_empty(layout)) return;
-    const auto [low, high] = reach(data, layout);
-    if (low < end && begin < high) {
+  if (begin % kScratchAlignment != 0) {
+    throw Error(ErrorCode::kFeed,
+                text("run: the workspace is not aligned to ", kScratchAlignment, " bytes"));
+  }
+  if (bytes == 0) return;
+  const Span written(begin, bytes);
+  const auto check = [&](const void* data, const Reach& reach, std::string_view who) {
+    if (!reach.is_empty && Span(data, reach).meets(written)) {
       throw Error(ErrorCode::kOverlap, text("run: the workspace overlaps ", who));
     }
   };
-  check(out.data, out.layout, "out");
-  for (const TensorView& view : operands) check(view.data, view.layout, "an operand");
+  check(out.data, plan.reaches.back(), "out");
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    check(operands[i].data, plan.reaches[i], "an operand");
+  }
 }
 
 struct StepRun {
@@ -160,14 +173,6 @@ void Plan::run(std::span<const TensorView> operands, const MutableTensorView& ou
                std::span<std::byte> workspace, const Executor& executor,
                const RunControl& control) const {
   check_views(*impl_, operands, out);
-  if (workspace.size() < workspace_bytes()) {
-    throw Error(ErrorCode::kFeed, text("run: the workspace has ", workspace.size(),
-                                       " bytes, the plan needs ", workspace_bytes()));
-  }
-  if (reinterpret_cast<std::uintptr_t>(workspace.data()) % kScratchAlignment != 0) {
-    throw Error(ErrorCode::kFeed,
-                text("run: the workspace is not aligned to ", kScratchAlignment, " bytes"));
-  }
   check_workspace(*impl_, operands, out, workspace);
   StepRun run{impl_.get(), nullptr, {}, workspace.data() + impl_->temporary_bytes};
   run.context.operands = operands.data();

@@ -21,6 +21,7 @@
 #include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/rowwise-inl.h"
+#include "src/kernel/tiny-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -86,6 +87,10 @@ ArithmeticKernels real_kernels() {
     fill_tiles<kRealMR, kRealNV>(kernels.tile,
                                  []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
     kernels.dots = dots_real<T>;
+    if constexpr (hwy::IsFloat<T>()) {
+      kernels.tiny = tiny<T>;
+      kernels.tiny_columns = kTinyNV * kernels.lanes;
+    }
   }
   return kernels;
 }

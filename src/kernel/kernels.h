@@ -94,6 +94,25 @@ struct DotsCall {
 };
 using DotsFunction = void (*)(const DotsCall& call);
 
+/// `items` products of M x K by K x N elements, each far smaller than a cache: an element is one
+/// chain over k, so K is at most a block.
+///
+/// Strides count elements. a may have any; b is contiguous along its columns or, if b_column is not
+/// 1, along k; out along its columns. Only elements of the products are touched.
+struct TinyCall {
+  std::int64_t items;
+  std::int64_t M, N, K;  ///< 1 <= N <= tiny_columns, K <= kTinyK
+  const void* a;
+  std::int64_t a_item, a_row, a_k;
+  const void* b;
+  std::int64_t b_item, b_column, b_k;
+  void* out;
+  std::int64_t out_item, out_row;
+};
+using TinyFunction = void (*)(const TinyCall& call);
+inline constexpr std::int64_t kTinyK = 64;
+static_assert(kTinyK <= kBlock);
+
 inline constexpr int kMaxMR = 8;
 inline constexpr int kMaxNV = 3;
 
@@ -109,6 +128,8 @@ struct ArithmeticKernels {
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;
+  TinyFunction tiny;  ///< null: this arithmetic has none
+  int tiny_columns;   ///< the widest rows of the result that tiny takes
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];

@@ -33,6 +33,9 @@ constexpr std::int64_t kStreamK = 32;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
 constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
+constexpr std::int64_t kTinyRows = 32;
+// Multiply-adds of a work item of tiny products, some microseconds.
+constexpr std::int64_t kTinyWork = 1 << 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
@@ -255,6 +258,39 @@ void set_up_dots(ContractStep& step, int, std::vector<Refusal>&) {
   b.MC = b.NC = 1;
 }
 
+// One chain for an element, no scratch: K within a block, operands and result as they lie.
+std::string_view tiny_refuses(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
+  if (f.M > kTinyRows || f.N > step.kernels->tiny_columns || f.K > kernel::kTinyK) {
+    return "M, N or K is not tiny";
+  }
+  if (f.M * f.N == 1) return "M * N = 1";
+  if (const auto why = why_sums_need_scratch(step); !why.empty()) return why;
+  if (step.lhs_dtype != panel_dtype(step.arithmetic) || step.rhs_dtype != step.lhs_dtype) {
+    return "an operand is converted while packing";
+  }
+  if (f.m.size() > 1 || f.n.size() > 1 || f.k.size() > 1) {
+    return "the axes do not fold into M, N and K";
+  }
+  const bool is_contiguous = f.n.empty() || f.n[0].rhs == 1 || f.k.empty() || f.k[0].rhs == 1;
+  if (!is_contiguous) return "rhs is contiguous neither along N nor along K";
+  return {};
+}
+
+void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  step.is_direct = true;
+  step.packs_lhs = step.packs_rhs = false;
+  b.MC = f.M;
+  b.NC = f.N;
+  const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
+  const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
+  b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
+  step.items = f.M * f.N == 0 ? 0 : ceil_div(f.batch_count, b.row_block);
+}
+
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   Blocking& b = step.blocking;
   const auto refuse = [&](std::string_view what, std::string_view why) {
@@ -306,10 +342,18 @@ constexpr struct {
   void (*set_up)(ContractStep& step, int tasks, std::vector<Refusal>& refused);
 } kForms[] = {
     {ContractStep::Form::kDots, "dots", dots_refuse, set_up_dots},
+    {ContractStep::Form::kTiny, "tiny", tiny_refuses, set_up_tiny},
     {ContractStep::Form::kTiles, "tiles", nullptr, set_up_tiles},
 };
 
 }  // namespace
+
+std::string_view name_of(ContractStep::Form form) {
+  for (const auto& row : kForms) {
+    if (row.form == form) return row.name;
+  }
+  return {};
+}
 
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   Blocking& b = step.blocking;

@@ -77,6 +77,52 @@ TEST(ChooseKernel, LonelyDotProductsRunOverTheBatch) {
   EXPECT_EQ(one.form, ContractStep::Form::kTiles);
 }
 
+TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  kernels.tiny_columns = 16;
+  const auto tiny = [&](std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = product(b, M, N, K);
+    step.kernels = &kernels;
+    return step;
+  };
+  ContractStep step = tiny(200000, 4, 4, 4);
+  EXPECT_FALSE(is_refused(choose(step), "tiny"));
+  EXPECT_EQ(step.form, ContractStep::Form::kTiny);
+  EXPECT_EQ(step.task_bytes, 0u);
+  EXPECT_EQ(step.items, 196);  // 1024 products each
+  ContractStep shared = tiny(10, 16, 16, 64);
+  choose(shared, 3);
+  EXPECT_EQ(shared.items, 3);  // 4 products each: no task is without work
+  for (ContractStep empty : {tiny(0, 4, 4, 4), tiny(2, 0, 4, 4), tiny(2, 4, 0, 4)}) {
+    choose(empty);
+    EXPECT_EQ(empty.items, 0);
+  }
+  const auto is_refused_after = [&](auto change) {
+    ContractStep changed = tiny(10, 4, 4, 4);
+    change(changed);
+    return is_refused(choose(changed), "tiny");
+  };
+  using S = ContractStep&;
+  EXPECT_FALSE(is_refused_after([](S s) { s.folded.m[0].lhs = 9; }));
+  EXPECT_FALSE(is_refused_after([](S s) {
+    s.folded.n[0].rhs = 5;
+    s.folded.k[0].rhs = 1;
+  }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].rhs = 5; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].out = 5; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.M = 33; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 17; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.K = 65; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.scale.beta = 1; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.lhs_dtype = F16{}; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.rhs_dtype = F16{}; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
+  static const kernel::ArithmeticKernels kNone = made_up_kernels();
+  EXPECT_TRUE(is_refused_after([](S s) { s.kernels = &kNone; }));
+}
+
 TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
   const auto refused_of = [](auto change) {
     ContractStep step = product(1, 36, 64, 24);

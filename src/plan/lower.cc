@@ -56,6 +56,24 @@ FoldedAxes axes_of_one(const Folded& folded) {
   return axes;
 }
 
+Reach reach_of(const Layout& layout) {
+  const auto element = static_cast<std::int64_t>(layout.dtype.size_bytes());
+  Reach reach;
+  reach.high_bytes = element;
+  for (std::size_t axis = 0; axis < layout.extents.size(); ++axis) {
+    if (layout.extents[axis] == 0) reach.is_empty = true;
+  }
+  if (reach.is_empty) return reach;
+  for (std::size_t axis = 0; axis < layout.extents.size(); ++axis) {
+    const std::int64_t far = (layout.extents[axis] - 1) * layout.strides[axis] * element;
+    (far < 0 ? reach.low_bytes : reach.high_bytes) += far;
+  }
+  reach.misaligned = layout.dtype.visit([](auto record) {
+    return alignof(typename decltype(record)::Element);
+  }) - 1;
+  return reach;
+}
+
 }  // namespace
 
 Labels labels_of(const Value& value) {
@@ -156,7 +174,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   choose_kernel(step, impl_->tasks, refused);
 
   PlanFacts& facts = impl_->facts;
-  facts.kernel = step.form == ContractStep::Form::kDots ? "dots" : "tiles";
+  facts.kernel = name_of(step.form);
   facts.refused = std::move(refused);
   facts.batch = step.folded.batch_count;
   facts.M = step.folded.M;
@@ -289,6 +307,9 @@ std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, 
   impl_->operands = std::move(operands);
   impl_->inputs = inputs;
   impl_->out = std::move(out);
+  impl_->reaches.reserve(impl_->operands.size() + 1);
+  for (const Layout& operand : impl_->operands) impl_->reaches.push_back(reach_of(operand));
+  impl_->reaches.push_back(reach_of(impl_->out));
   impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps
   impl_->facts.threads = impl_->tasks;
   impl_->facts.path = std::move(path);

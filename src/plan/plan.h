@@ -49,9 +49,10 @@ struct Blocking {
 
 /// A pairwise contraction.
 struct ContractStep {
-  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. The order in
-  /// which they are tried stands in choose_kernel.cc, the loops in src/exec, a file each.
-  enum class Form : std::uint8_t { kTiles, kDots };
+  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. kTiny: small
+  /// M, N and K, many products a call. The order in which they are tried stands in
+  /// choose_kernel.cc, the loops in src/exec, a file each.
+  enum class Form : std::uint8_t { kTiles, kDots, kTiny };
 
   Form form = Form::kTiles;
   Place lhs, rhs, out;  ///< after the swap, if Folded::swapped
@@ -98,10 +99,18 @@ struct CopyStep {
   std::int64_t items = 0;
 };
 
+/// What a run asks of a view's memory, counted once.
+struct Reach {
+  std::int64_t low_bytes = 0, high_bytes = 0;  ///< from the element at 0: the first byte, the end
+  std::uintptr_t misaligned = 0;               ///< address bits that must be 0
+  bool is_empty = false;                       ///< no element: no memory is needed
+};
+
 using Step = std::variant<ContractStep, RowwiseStep, CopyStep>;
 
 struct Plan::Impl {
   std::vector<Layout> operands;  ///< of run(): the inputs, then the bias
+  std::vector<Reach> reaches;    ///< of the operands, then of out
   int inputs = 0;                ///< operands that are no bias
   bool reads_out = false;        ///< beta is not 0
   Layout out;
@@ -126,6 +135,9 @@ const kernel::Kernels& find_kernels(std::string_view target);
 /// Decides form, blocking, packing and work items of a step whose places, dtypes and folding are
 /// set.
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused);
+
+/// The form's name, for the facts.
+std::string_view name_of(ContractStep::Form form);
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);

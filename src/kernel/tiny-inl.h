@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many tiny products in one call. Included once for each target; see kernels.cc.
+
+#if defined(BATCHDOT_TINY_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef BATCHDOT_TINY_INL_H
+#undef BATCHDOT_TINY_INL_H
+#else
+#define BATCHDOT_TINY_INL_H
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "hwy/highway.h"
+#include "src/kernel/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace batchdot::kernel::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers as
+// there are registers for.
+inline constexpr std::int64_t kTinyMR = 8;
+inline constexpr int kTinyNV = 2;
+// With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
+// own.
+inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
+
+// A row of the result: NV vectors, the last of which may end early. Nothing behind it is touched.
+template <class D, int NV, bool kWhole>
+class TinyRow {
+ public:
+  using T = hn::TFromD<D>;
+  HWY_INLINE explicit TinyRow(std::int64_t columns)
+      : last_(hn::FirstN(D(), static_cast<std::size_t>(columns) - (NV - 1) * hn::Lanes(D()))) {}
+
+  HWY_INLINE hn::Vec<D> load(const T* row, int v) const {
+    const T* at = row + v * static_cast<std::int64_t>(hn::Lanes(D()));
+    return kWhole || v + 1 < NV ? hn::LoadU(D(), at) : hn::MaskedLoad(last_, D(), at);
+  }
+  HWY_INLINE void store(hn::Vec<D> vector, T* row, int v) const {
+    T* at = row + v * static_cast<std::int64_t>(hn::Lanes(D()));
+    if (kWhole || v + 1 < NV) {
+      hn::StoreU(vector, D(), at);
+    } else {
+      hn::BlendedStore(vector, last_, D(), at);
+    }
+  }
+
+ private:
+  hn::Mask<D> last_;
+};
+
+// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k.
+template <int MR, int NV, class Row, class D, class T = hn::TFromD<D>>
+HWY_INLINE void tiny_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at, const T* b,
+                          const Row& b_row, hn::Vec<D> (&acc)[MR][NV]) {
+  hn::Vec<D> b_vectors[NV];
+  for (int v = 0; v < NV; ++v) b_vectors[v] = b_row.load(b, v);
+  for (int i = 0; i < MR; ++i) {
+    const auto a_ik = hn::Set(d, a_rows[i][a_at]);
+    for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_vectors[v], acc[i][v]);
+  }
+}
+
+// MR rows of every product: one chain for each element, in the order of k.
+template <class T, int MR, std::size_t kLanes, int NV, bool kWhole, bool kContiguousA>
+void tiny_rows(const TinyCall& call) {
+  const hn::CappedTag<T, kLanes> d;
+  using D = decltype(d);
+  const TinyRow<std::remove_const_t<D>, NV, kWhole> row(call.N);
+  const std::int64_t K = call.K;
+  const std::int64_t a_item = call.a_item, a_row = call.a_row;
+  const std::int64_t a_k = kContiguousA ? 1 : call.a_k;
+  const std::int64_t b_item = call.b_item, b_k = call.b_k;
+  const std::int64_t out_item = call.out_item, out_row = call.out_row;
+  const T* a = static_cast<const T*>(call.a);
+  const T* b = static_cast<const T*>(call.b);
+  T* out = static_cast<T*>(call.out);
+  for (std::int64_t item = call.items; item > 0; --item) {
+    // Without this Clang 14 keeps a pointer of its own for each row from item to item, on the
+    // stack.
+    asm volatile("" : "+r"(a));
+    const T* a_rows[MR];
+    for (int i = 0; i < MR; ++i) a_rows[i] = a + i * a_row;
+    hn::Vec<D> acc[MR][NV];
+    for (auto& vectors : acc) {
+      for (auto& vector : vectors) vector = hn::Zero(d);
+    }
+    const T* b_at = b;
+    std::int64_t a_at = 0;
+    std::int64_t k = K;
+    for (; k >= 4; k -= 4) {
+      tiny_step(d, a_rows, a_at, b_at, row, acc);
+      tiny_step(d, a_rows, a_at + a_k, b_at + b_k, row, acc);
+      tiny_step(d, a_rows, a_at + 2 * a_k, b_at + 2 * b_k, row, acc);
+      tiny_step(d, a_rows, a_at + 3 * a_k, b_at + 3 * b_k, row, acc);
+      a_at += 4 * a_k;
+      b_at += 4 * b_k;
+    }
+    for (; k > 0; --k) {
+      tiny_step(d, a_rows, a_at, b_at, row, acc);
+      a_at += a_k;
+      b_at += b_k;
+    }
+    T* out_at = out;
+    for (int i = 0; i < MR; ++i, out_at += out_row) {
+      for (int v = 0; v < NV; ++v) row.store(acc[i][v], out_at, v);
+    }
+    a += a_item;
+    b += b_item;
+    out += out_item;
+  }
+}
+
+// 128 bits along k of one column of b. Behind the last column the last one is repeated: those lanes
+// are never stored.
+template <class T>
+class TinyColumns {
+ public:
+  static constexpr auto kStep = static_cast<std::int64_t>(16 / sizeof(T));
+  using Block = hn::CappedTag<T, static_cast<std::size_t>(kStep)>;
+
+  HWY_INLINE TinyColumns(const T* b, std::int64_t column_stride, std::int64_t last,
+                         std::int64_t left)
+      : b_(b),
+        column_stride_(column_stride),
+        last_(last),
+        is_whole_(left >= kStep),
+        left_(hn::FirstN(Block(), static_cast<std::size_t>(std::min(kStep, left)))) {}
+
+  // For every 128 bits of a vector, from columns kStep apart.
+  template <class D>
+  HWY_INLINE hn::Vec<D> load(D d, std::int64_t column) const {
+    if constexpr (hn::MaxLanes(D()) * sizeof(T) <= 16) {
+      const T* at = b_ + std::min(column, last_) * column_stride_;
+      return is_whole_ ? hn::LoadU(d, at) : hn::MaskedLoad(left_, d, at);
+    } else {
+      const hn::Half<D> half;
+      constexpr auto kBlocks = static_cast<std::int64_t>(hn::MaxLanes(D()) * sizeof(T) / 32);
+      return hn::Combine(d, load(half, column + kBlocks * kStep), load(half, column));
+    }
+  }
+
+ private:
+  const T* b_;
+  std::int64_t column_stride_, last_;
+  bool is_whole_;
+  hn::Mask<Block> left_;
+};
+
+/// Rows of k from columns that are contiguous along k, in registers:
+///
+///     b: columns, k runs        panel: k, columns run
+///       c0 [k0 k1 k2 k3 ...]      k0 [c0 c1 c2 c3 | c4 ... ]
+///       c1 [k0 k1 k2 k3 ...]      k1 [c0 c1 c2 c3 | c4 ... ]
+///       ...                       ...
+///
+/// A vector takes 128 bits of every fourth (f64: second) column, so all shuffles stay in their 128
+/// bits.
+template <int NV, class D, class T = hn::TFromD<D>>
+HWY_INLINE void transpose_to_panel(D d, const TinyCall& call, const T* b, T* HWY_RESTRICT panel) {
+  constexpr std::int64_t kStep = TinyColumns<T>::kStep;
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+  constexpr std::int64_t kRow = NV * kLanes;
+  for (std::int64_t k = 0; k < call.K; k += kStep, panel += kStep * kRow) {
+    const TinyColumns<T> columns(b + k, call.b_column, call.N - 1, call.K - k);
+    for (int v = 0; v < NV; ++v) {
+      T* to = panel + v * kLanes;
+      const auto c0 = columns.load(d, v * kLanes);
+      const auto c1 = columns.load(d, v * kLanes + 1);
+      if constexpr (kStep == 4) {
+        const auto c2 = columns.load(d, v * kLanes + 2);
+        const auto c3 = columns.load(d, v * kLanes + 3);
+        const auto low_even = hn::InterleaveLower(d, c0, c2);
+        const auto low_odd = hn::InterleaveLower(d, c1, c3);
+        const auto high_even = hn::InterleaveUpper(d, c0, c2);
+        const auto high_odd = hn::InterleaveUpper(d, c1, c3);
+        hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
+        hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + kRow);
+        hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * kRow);
+        hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * kRow);
+      } else {
+        hn::StoreU(hn::InterleaveLower(d, c0, c1), d, to);
+        hn::StoreU(hn::InterleaveUpper(d, c0, c1), d, to + kRow);
+      }
+    }
+  }
+}
+
+template <class T, std::size_t kLanes, int NV, bool kWhole, bool kContiguousA>
+inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 2, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 3, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 4, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 5, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 6, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 7, kLanes, NV, kWhole, kContiguousA>,
+                                             tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
+
+// Rows of NV vectors of kLanes elements at most. More than kTinyMR rows are done in passes of
+// nearly equal height over a few items at a time, which stay in L1; so do the panels of columns
+// along k.
+template <class T, std::size_t kLanes, int NV, bool kWhole>
+void tiny_columns(const TinyCall& call) {
+  constexpr auto kRow = static_cast<std::int64_t>(NV * kLanes);
+  constexpr std::int64_t kPanels = 16384 / sizeof(T);
+  static_assert(kTinyK * kRow <= kPanels);
+  const auto& rows_of = call.a_k == 1 ? kTinyRows<T, kLanes, NV, kWhole, true>
+                                      : kTinyRows<T, kLanes, NV, kWhole, false>;
+  if (call.M <= kTinyMR && call.b_column == 1) return rows_of[call.M - 1](call);
+
+  HWY_ALIGN T panels[kPanels];
+  const std::int64_t panel = (call.K + 3) / 4 * 4 * kRow;
+  const std::int64_t most =
+      std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
+  const std::int64_t passes = (call.M + kTinyMR - 1) / kTinyMR;
+  for (std::int64_t item = 0; item < call.items; item += most) {
+    TinyCall some = call;
+    some.items = std::min(most, call.items - item);
+    const T* b = static_cast<const T*>(call.b) + item * call.b_item;
+    some.b = b;
+    if (call.b_column != 1) {
+      for (std::int64_t i = 0; i < some.items; ++i) {
+        transpose_to_panel<NV>(hn::CappedTag<T, kLanes>(), call, b + i * call.b_item,
+                               panels + i * panel);
+      }
+      some.b = panels;
+      some.b_item = panel;
+      some.b_k = kRow;
+    }
+    std::int64_t row = 0;
+    for (std::int64_t pass = passes; pass > 0; --pass) {
+      const std::int64_t rows = (call.M - row + pass - 1) / pass;
+      some.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
+      some.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row;
+      rows_of[rows - 1](some);
+      row += rows;
+    }
+  }
+}
+
+/// 4x4 of f32 that lie together: a vector holds whole rows of the result, four lanes each.
+///
+///     acc  [c00 c01 c02 c03 | c10 ...]  +=  [a0k a0k a0k a0k | a1k ...] * [bk0 bk1 bk2 bk3 | bk0
+///     ...]
+///
+/// Four multiply-adds make a product with AVX-512, eight with AVX2.
+template <class T>
+void tiny_4x4(const TinyCall& call) {
+  static_assert(sizeof(T) == 4);  // a row is 128 bits
+  const hn::ScalableTag<T> d;
+  constexpr int kVectors = 16 / static_cast<int>(HWY_LANES(T));
+  const T* a = static_cast<const T*>(call.a);
+  const T* b = static_cast<const T*>(call.b);
+  T* out = static_cast<T*>(call.out);
+  for (std::int64_t item = 0; item < call.items; ++item) {
+    const auto b0 = hn::LoadDup128(d, b);
+    const auto b1 = hn::LoadDup128(d, b + call.b_k);
+    const auto b2 = hn::LoadDup128(d, b + 2 * call.b_k);
+    const auto b3 = hn::LoadDup128(d, b + 3 * call.b_k);
+    for (int v = 0; v < kVectors; ++v) {
+      const auto at = static_cast<std::int64_t>(HWY_LANES(T)) * v;
+      const auto rows = hn::LoadU(d, a + at);
+      auto acc = hn::MulAdd(hn::Broadcast<0>(rows), b0, hn::Zero(d));
+      acc = hn::MulAdd(hn::Broadcast<1>(rows), b1, acc);
+      acc = hn::MulAdd(hn::Broadcast<2>(rows), b2, acc);
+      acc = hn::MulAdd(hn::Broadcast<3>(rows), b3, acc);
+      hn::StoreU(acc, d, out + at);
+    }
+    a += call.a_item;
+    b += call.b_item;
+    out += call.out_item;
+  }
+}
+
+/// TinyCall: the narrowest vectors that hold a row, two of the widest at most.
+template <class T>
+void tiny(const TinyCall& call) {
+  if (call.M == 0) return;
+  constexpr auto kWidest = static_cast<std::int64_t>(HWY_LANES(T));
+  if constexpr (std::is_same_v<T, float>) {
+    if (call.M == 4 && call.N == 4 && call.K == 4 && call.a_k == 1 && call.a_row == 4 &&
+        call.b_column == 1 && call.out_row == 4) {
+      return tiny_4x4<T>(call);
+    }
+  }
+  const auto of_width = [&]<std::int64_t kLanes, int NV>() {
+    if (!kMasksAreFree && call.N == kLanes * NV) {
+      return tiny_columns<T, kLanes, NV, !kMasksAreFree>(call);
+    }
+    return tiny_columns<T, kLanes, NV, false>(call);
+  };
+  constexpr std::int64_t kNarrowest = 16 / sizeof(T);
+  if (call.N <= kNarrowest) return of_width.template operator()<kNarrowest, 1>();
+  if (call.N <= 2 * kNarrowest) return of_width.template operator()<2 * kNarrowest, 1>();
+  if (call.N <= kWidest) return of_width.template operator()<kWidest, 1>();
+  return of_width.template operator()<kWidest, kTinyNV>();
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace batchdot::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiny products of every target against plain loops, at every size and layout that they take.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "src/kernel/kernels.h"
+
+namespace batchdot::kernel {
+namespace {
+
+struct Sizes {
+  std::int64_t items, M, N, K;
+};
+
+// How operands lie: every stride a little more than it must be, so that gaps can be watched.
+enum class LayoutOf { kRows, kColumns, kSpread };
+
+template <class T>
+class TinyProducts {
+ public:
+  TinyProducts(const Sizes& sizes, LayoutOf a, LayoutOf b, std::int64_t gap) : sizes_(sizes) {
+    const auto [items, M, N, K] = sizes;
+    call_.items = items;
+    call_.M = M;
+    call_.N = N;
+    call_.K = K;
+    call_.a_k = a == LayoutOf::kRows ? 1 : a == LayoutOf::kColumns ? M + gap : 2;
+    call_.a_row = a == LayoutOf::kRows ? K + gap : a == LayoutOf::kColumns ? 1 : 2 * K + 1;
+    call_.a_item = (M + gap) * (2 * K + gap + 1);
+    call_.b_k = b == LayoutOf::kRows ? N + gap : 1;
+    call_.b_column = b == LayoutOf::kRows ? 1 : K + gap + 2;
+    call_.b_item = (N + gap) * (K + gap + 2) + 1;
+    call_.out_row = N + gap;
+    call_.out_item = M * (N + gap);
+    fill(a_, items * call_.a_item);
+    fill(b_, items * call_.b_item);
+    out_.assign(static_cast<std::size_t>(items * call_.out_item), kUntouched);
+    call_.a = a_.data();
+    call_.b = b_.data();
+    call_.out = out_.data();
+  }
+
+  void run(TinyFunction tiny) { tiny(call_); }
+
+  std::vector<T> expected() const {
+    std::vector<T> out(out_.size(), kUntouched);
+    for (std::int64_t item = 0; item < sizes_.items; ++item) {
+      for (std::int64_t i = 0; i < sizes_.M; ++i) {
+        for (std::int64_t j = 0; j < sizes_.N; ++j) {
+          T sum = 0;
+          for (std::int64_t k = 0; k < sizes_.K; ++k) {
+            sum = std::fma(at(a_, item * call_.a_item + i * call_.a_row + k * call_.a_k),
+                           at(b_, item * call_.b_item + j * call_.b_column + k * call_.b_k), sum);
+          }
+          out[static_cast<std::size_t>(item * call_.out_item + i * call_.out_row + j)] = sum;
+        }
+      }
+    }
+    return out;
+  }
+  const std::vector<T>& out() const { return out_; }
+
+ private:
+  static constexpr T kUntouched = 12345;
+  static T at(const std::vector<T>& elements, std::int64_t i) {
+    return elements[static_cast<std::size_t>(i)];
+  }
+  void fill(std::vector<T>& elements, std::int64_t count) {
+    std::uniform_real_distribution<T> uniform(-1, 1);
+    elements.resize(static_cast<std::size_t>(count));
+    for (T& element : elements) element = uniform(random_);
+  }
+
+  Sizes sizes_;
+  TinyCall call_{};
+  std::mt19937 random_{20264};
+  std::vector<T> a_, b_, out_;
+};
+
+template <class T>
+void expect_plain_loops(Arithmetic arithmetic) {
+  for (const Kernels* table : kernels_that_run_here()) {
+    const ArithmeticKernels& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
+    if (kernels.tiny == nullptr) continue;
+    const std::int64_t widest = kernels.tiny_columns;
+    for (std::int64_t M = 0; M <= 17; ++M) {
+      for (std::int64_t N = 1; N <= widest; N += N < 17 ? 1 : 5) {
+        for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 64}) {
+          const std::int64_t any = M + 5 * N + 7 * K;
+          const auto a = static_cast<LayoutOf>(any % 3);
+          const auto b = static_cast<LayoutOf>(any / 3 % 2);
+          TinyProducts<T> products({any % 8 == 0 ? 37 : 2, M, N, K}, a, b, any % 5 == 0 ? 1 : 0);
+          products.run(kernels.tiny);
+          ASSERT_EQ(products.out(), products.expected())
+              << table->target << ' ' << M << 'x' << N << 'x' << K << " a " << any % 3 << " b "
+              << any / 3 % 2;
+        }
+      }
+    }
+  }
+}
+
+TEST(Tiny, F32IsThePlainLoopsAtEverySize) { expect_plain_loops<float>(Arithmetic::kF32); }
+TEST(Tiny, F64IsThePlainLoopsAtEverySize) { expect_plain_loops<double>(Arithmetic::kF64); }
+
+TEST(Tiny, EveryVectorTargetHasIt) {
+  for (const Kernels* table : kernels_that_run_here()) {
+    const bool is_scalar = std::string_view(table->target) == "scalar";
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kF64}) {
+      const auto& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
+      EXPECT_EQ(kernels.tiny == nullptr, is_scalar) << table->target;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace batchdot::kernel
