@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark: batchdot and other libraries side by side, in one run, on the same operands.
+
+    run.py                                    everything, about a quarter of an hour
+    run.py --only W1,W7 --peers openblas,mkl --quick --threads 1
+    run.py --list
+
+Each library has a process of its own. They share the memory of the operands and of the result, and take turns: a few
+calls of one, a few of the next, round after round; who waits is stopped, its spinning threads too. Every result is judged
+against one in higher precision. What the machine can do at most is measured in the same run.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import pathlib
+import re
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import workloads
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ["openblas", "blis", "mkl", "onednn-debian", "onednn", "libxsmm", "eigen", "numpy", "torch", "jax", "tensorflow"]
+PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
+PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "numpy"]
+options_debug = bool(os.environ.get("BENCH_DEBUG"))
+SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
+
+
+class Gone(Exception):
+    """A worker ended, or says nothing any more."""
+
+
+class Worker:
+    """A process that computes with one library."""
+
+    def __init__(self, name, command, memory, size, threads, cpus):
+        self.name = name
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith(("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_"))}
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
+            environment[variable] = str(threads)
+        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        environment["JAX_PLATFORMS"] = "cpu"
+        self.process = subprocess.Popen(
+            [*command, str(memory), str(size), *([str(threads)] if threads else [])], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=None if options_debug else subprocess.DEVNULL, pass_fds=[memory], env=environment, text=True, bufsize=1,
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+
+    def ask(self, line, seconds=300):
+        try:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], seconds)[0]:
+                raise Gone(f"no answer in {seconds} s")
+            answer = self.process.stdout.readline().strip()
+        except (BrokenPipeError, ValueError) as error:
+            raise Gone("ended") from error
+        if not answer:
+            raise Gone(f"ended with {self.process.wait()}")
+        self.process.send_signal(signal.SIGSTOP)
+        return answer
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Bounds:
+    """What the machine can do at most with so many threads."""
+
+    def __init__(self, measured, threads):
+        self.peaks, self.memory, self.threads = measured["peaks"], measured["memory"], threads
+
+    def rate(self, kind, working_set):
+        """GB/s at this working set of all threads, between the measured ones by the logarithm."""
+        size = math.log(working_set / self.threads)
+        points = [(math.log(level["bytes"]), level[kind]) for level in self.memory]
+        if size <= points[0][0]:
+            return points[0][1]
+        for (x0, y0), (x1, y1) in zip(points, points[1:]):
+            if size <= x1:
+                return y0 + (y1 - y0) * (size - x0) / (x1 - x0)
+        return points[-1][1]
+
+    def peak(self, dtype):
+        """Gflop/s. Complex products are real ones; f16 is computed in f32; without a measured instruction None."""
+        return self.peaks.get({"complex64": "f32", "complex128": "f64", "f16": "f32"}.get(dtype, dtype))
+
+    def seconds(self, workload):
+        """The least time that a call takes, and what bounds it."""
+        read, written = workload.bytes()
+        rates = {kind: self.rate(kind, read + written) * 1e9 for kind in ("read", "write", "mixed")}
+        by_bytes = max(read / rates["read"], written / rates["write"], (read + written) / max(rates.values()))
+        peak = self.peak(workload.dtype)
+        by_flop = workload.flop / (peak * 1e9) if peak else 0
+        return max(by_flop, by_bytes), "arithmetic" if by_flop > by_bytes else "bytes"
+
+
+def workers_of(options, memory, size, threads, cpus):
+    """ours first."""
+    build, venv = options.build, options.venv
+    commands = {"batchdot": [str(options.ours or build / "bench" / "bench_batchdot")]}
+    for peer in options.peers:
+        if peer in PYTHON_PEERS:
+            found = list(venv.glob(f"lib/python3*/site-packages/{PYTHON_PEERS[peer]}"))
+            if found:
+                commands[peer] = [str(venv / "bin" / "python"), str(ROOT / "bench/peers/python_worker.py"), peer]
+        elif (build / "bench/peers" / f"bench_{peer}").exists():
+            commands[peer] = [str(build / "bench/peers" / f"bench_{peer}")]
+    return {name: Worker(name, command, memory, size, threads, cpus) for name, command in commands.items()}
+
+
+class Figure:
+    """What one library reached."""
+
+    def __init__(self, estimate, how):
+        self.estimate, self.how, self.samples, self.wrong = estimate, how, [], None
+
+    @property
+    def seconds(self):
+        return statistics.median(self.samples) if self.samples else self.estimate
+
+
+def line_of(workload):
+    lhs, rhs, _ = workload.shapes()
+    return " ".join([workload.dtype, workload.equation, *(",".join(map(str, shape)) for shape in (lhs, rhs))])
+
+
+def measure(workload, workers, judge, options, notes):
+    """{library: Figure} of one workload."""
+    figures = {}
+    asks_peers = workload.group != "permuted" and not workload.name.startswith("plan")
+    for name, worker in list(workers.items()):
+        if name != "batchdot" and not asks_peers:
+            continue
+        try:
+            answer = worker.ask("load " + line_of(workload))
+            if not answer.startswith("ok "):
+                notes.append(f"{workload.name}: {name}: {answer.removeprefix('no ')}")
+                continue
+            _, seconds, out_dtype, how = answer.split(" ", 3)
+            figure = Figure(float(seconds), how)
+            if not workload.name.startswith("plan"):
+                judge.ask("spoil")
+                worker.ask("run 1")
+                worker.ask("store")
+                verdict = judge.ask("check " + out_dtype)
+                if not verdict.startswith("ok"):
+                    figure.wrong = verdict
+                    notes.append(f"{workload.name}: {name}: {verdict} ({how})")
+            figures[name] = figure
+        except Gone as error:
+            notes.append(f"{workload.name}: {name}: {error}")
+            worker.end()
+            del workers[name]
+    peers = [figure.estimate for name, figure in figures.items() if name != "batchdot" and not figure.wrong]
+    best = min(peers, default=math.inf)
+    for turn in range(options.rounds):
+        for name, figure in figures.items():
+            if name != "batchdot" and turn >= 2 and figure.estimate > SLOW * best:
+                continue
+            once = max(figure.estimate, 1e-9)
+            calls = max(1, int(options.seconds / once))
+            try:
+                if once < 0.2:
+                    workers[name].ask(f"run {max(1, calls // 8)}")
+                figure.samples.append(float(workers[name].ask(f"run {calls}")) / calls)
+            except Gone as error:
+                notes.append(f"{workload.name}: {name}: {error}")
+                figure.wrong = str(error)
+    return figures
+
+
+def row_of(workload, threads, figures, bounds):
+    ours = figures.get("batchdot")
+    row = {"workload": workload.name, "group": workload.group, "dtype": workload.dtype, "equation": workload.equation,
+           "shapes": workload.shapes(), "threads": threads, "gflops": None, "percent_of_bound": None, "bound": None,
+           "best_peer": None, "ratio": None, "seconds": None, "peers": {}}
+    bound, kind = bounds.seconds(workload)
+    if workload.group != "call":
+        row["bound"], row["bound_gflops"] = kind, round(workload.flop / bound * 1e-9, 2)
+    for name, figure in figures.items():
+        result = {"gflops": significant(workload.flop / figure.seconds * 1e-9), "seconds": significant(figure.seconds),
+                  "how": figure.how}
+        if figure.wrong:
+            result["wrong"] = figure.wrong
+        if workload.group != "call":
+            result["percent_of_bound"] = round(100 * bound / figure.seconds, 1)
+        if name == "batchdot":
+            row.update({key: value for key, value in result.items() if key != "how"}, how=figure.how)
+        else:
+            row["peers"][name] = result
+    right = {name: figure for name, figure in figures.items() if name != "batchdot" and not figure.wrong}
+    if right:
+        best = min(right, key=lambda name: right[name].seconds)
+        row["best_peer"] = best
+        if ours:
+            row["ratio"] = round(right[best].seconds / ours.seconds, 3)
+    return row
+
+
+def significant(number, digits=4):
+    return float(f"{number:.{digits}g}")
+
+
+def table_line(row):
+    if row["seconds"] is None:
+        return f"{row['workload']:18} {row['threads']:2}   batchdot did not compute it"
+    best = row["peers"].get(row["best_peer"], {})
+    if row["group"] == "call":
+        ours, theirs = f"{row['seconds'] * 1e9:8.1f} ns", f"{best['seconds'] * 1e9:8.1f} ns" if best else ""
+        bound = ""
+    else:
+        ours, theirs = f"{row['gflops']:8.2f}", f"{best['gflops']:8.2f}" if best else ""
+        bound = f"{row['percent_of_bound']:5.0f} % {row['bound'][:5]}"
+    ratio = f"{row['ratio']:6.2f}" if row["ratio"] else ""
+    wrong = "  WRONG" if row.get("wrong") else ""
+    return f"{row['workload']:18} {row['threads']:2} {ours:>12} {bound:>13} {theirs:>12} {row['best_peer'] or '':14} {ratio}{wrong}"
+
+
+HEADER = f"{'workload':18} th {'ours, Gflop/s':>12} {'of the bound':>12} {'best peer':>12} {'':14} ratio"
+
+
+def means(rows):
+    """Lines: geometric mean of the ratios over the main workloads, for each number of threads."""
+    for threads in sorted({row["threads"] for row in rows}):
+        ratios = [row["ratio"] for row in rows if row["threads"] == threads and row["group"] == "main" and row["ratio"]]
+        if ratios:
+            mean = math.exp(statistics.fmean(map(math.log, ratios)))
+            meets = sum(1 for row in rows if row["threads"] == threads and row["group"] == "main" and row["ratio"]
+                        and (row["ratio"] >= 1 or row["percent_of_bound"] >= 90))
+            yield threads, mean, meets, len(ratios)
+
+
+def cpu():
+    """The name of the CPU, for people and for a file."""
+    fields = dict(re.findall(r"^(vendor_id|model name|cpu family|model|stepping)\s*:\s*(.*)$",
+                             pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M))
+    name = fields.get("model name", os.uname().machine)
+    file = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)|@.*", "", name.lower())).strip("-")
+    if "model" in fields:
+        file += f"-{fields['cpu family']}-{fields['model']}"
+        name += f", family {fields['cpu family']}, model {fields['model']}"
+    return name, file
+
+
+def versions(options):
+    """{library: version}, of those that are there."""
+    result = {}
+    for peer, package in {"openblas": "libopenblas0-pthread", "blis": "libblis4-openmp", "onednn-debian": "libdnnl2",
+                          "libxsmm": "libxsmm-dev", "eigen": "libeigen3-dev"}.items():
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            result[peer] = done.stdout
+    for peer in ("mkl", "onednn", *PYTHON_PEERS):
+        for found in options.venv.glob(f"lib/python3*/site-packages/{peer}-*.dist-info"):
+            result[peer] = found.name.removeprefix(peer + "-").removesuffix(".dist-info")
+    return result
+
+
+def set_up(options):
+    """Builds our programs and those of the peers, and makes the Python environment. Debian packages are make's."""
+    if not (options.venv / "bin/python").exists():
+        subprocess.run([sys.executable, "-m", "venv", options.venv], check=True)
+    packages = PACKAGES + (["torch"] if options.torch or options.all else []) + (["jax", "tensorflow"] if options.all else [])
+    has = {path.name.split("-")[0] for path in options.venv.glob("lib/python3*/site-packages/*.dist-info")}
+    missing = [package for package in packages if package.replace("-", "_") not in has]
+    if missing:
+        print("installing from PyPI:", *missing, flush=True)
+        for package in missing:
+            command = [options.venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", package]
+            if subprocess.run(command, check=False).returncode:
+                print(f"{package} cannot be installed here; the run goes without it")
+    build, peers = options.build, options.build / "bench/peers"
+    subprocess.run(["cmake", "--build", build, "--target", "bench_batchdot", "bench_judge"], check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "-S", ROOT / "bench/peers", "-B", peers, "-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++",
+                    f"-DBATCHDOT_BUILD={build}", f"-DVENV={options.venv}"], check=True, stdout=subprocess.DEVNULL)
+    if subprocess.run(["cmake", "--build", peers, "--", "-k", "0"], check=False, stdout=subprocess.DEVNULL).returncode:
+        print("some of the peers' programs cannot be built here; the run goes without them")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="W1,W7", help="workloads whose names begin so, up to a '_' or '.'; or groups")
+    parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(PEERS)}; 'none' for none")
+    parser.add_argument("--threads", default="1,all", metavar="1,all")
+    parser.add_argument("--quick", action="store_true", help="3 short rounds instead of 9")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--setup", action="store_true", help="build and install what is missing first")
+    parser.add_argument("--torch", action="store_true", help="PyTorch too (the wheel brings several GB)")
+    parser.add_argument("--all", action="store_true", help="PyTorch, JAX and TensorFlow too")
+    parser.add_argument("--cpus", help="CPUs to use, as 0,1; one thread takes the last (default: all that are allowed)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder of batchdot")
+    parser.add_argument("--ours", type=pathlib.Path, help="another program in place of bench_batchdot")
+    parser.add_argument("--venv", type=pathlib.Path)
+    parser.add_argument("--output", type=pathlib.Path, help="JSON (default: bench/results/CPU.json for a complete run)")
+    parser.add_argument("--verbose", action="store_true", help="all peers, how each computes, and who could not")
+    parser.add_argument("--list", action="store_true", help="print the workloads and end")
+    options = parser.parse_args()
+    options.is_complete = not (options.only or options.peers or options.quick or options.threads != "1,all")
+    options.build = options.build.resolve()
+    options.venv = (options.venv or options.build / "bench/venv").absolute()
+    options.peers = PEERS if not options.peers else [] if options.peers == "none" else options.peers.split(",")
+    unknown = set(options.peers) - set(PEERS)
+    if unknown:
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    options.rounds = options.rounds or (3 if options.quick else 9)
+    options.seconds = 0.015 if options.quick else 0.04
+    return options
+
+
+def chosen(only):
+    if not only:
+        return workloads.ALL
+    words = only.split(",")
+
+    def is_asked(workload):
+        return any(workload.name == word or workload.group == word or re.match(re.escape(word) + r"(_\d|[a-z]$)", workload.name)
+                   for word in words)
+    found = [workload for workload in workloads.ALL if is_asked(workload)]
+    if not found:
+        sys.exit(f"no such workload: {only}; --list names them")
+    return found
+
+
+def main():
+    options = parse()
+    asked = chosen(options.only)
+    if options.list:
+        for workload in asked:
+            print(f"{workload.name:18} {workload.group:9} {workload.dtype:10} {workload.equation:20} "
+                  f"{' x '.join(map(str, workload.shapes()[:2]))}")
+        return
+    if options.setup:
+        set_up(options)
+    cpus = sorted(map(int, options.cpus.split(","))) if options.cpus else sorted(os.sched_getaffinity(0))
+    # Never more than a table's worth of memory: the largest workload, and what the judge keeps besides.
+    size = max(sum(workload.bytes()) * (2 if workload.group == "narrow" else 1) for workload in asked) + (1 << 20)
+    memory = os.memfd_create("bench")
+    os.truncate(memory, size)
+    judge = Worker("judge", [str(options.build / "bench/bench_judge")], memory, size, 0, set(cpus))
+    rows, notes, all_bounds = [], [], {}
+    numbers = [1 if word == "1" else len(cpus) if word == "all" else int(word) for word in options.threads.split(",")]
+    numbers = sorted(set(numbers))
+    name, file = cpu()
+    print(f"{name}, {len(cpus)} CPUs")
+    workers = {}
+    began = time.monotonic()
+    try:
+        for threads in numbers:
+            of_threads = {cpus[-1]} if threads == 1 else set(cpus)
+            os.sched_setaffinity(judge.process.pid, of_threads)
+            measured = json.loads(judge.ask(f"bound {threads}"))
+            all_bounds[threads] = measured
+            print(f"{threads} thread(s) at most:", ", ".join(f"{k} {v:.0f}" for k, v in measured["peaks"].items()), "Gflop/s")
+            for level in measured["memory"]:
+                print(f"    {level['bytes'] >> 10:7} KiB a thread: read {level['read']:6.1f}, write {level['write']:6.1f}, "
+                      f"copy {level['mixed']:6.1f} GB/s")
+            workers[threads] = workers_of(options, memory, size, threads, of_threads)
+        missing = [peer for peer in options.peers if peer not in workers[numbers[0]]]
+        if missing:
+            print("not here:", ", ".join(missing))
+        print("\n" + HEADER, flush=True)
+        for workload in asked:
+            os.sched_setaffinity(judge.process.pid, set(cpus))
+            if (answer := judge.ask("fill " + line_of(workload))) != "ok":
+                raise RuntimeError(f"judge: {answer}")
+            for threads in numbers if workload.group != "call" else numbers[:1]:
+                crew = workers[threads]
+                if workload.name.startswith("plan"):
+                    command = [str(options.ours or options.build / "bench" / "bench_batchdot"), "planning"]
+                    crew = {"batchdot": Worker("planning", command, memory, size, threads, {cpus[-1]})}
+                figures = measure(workload, crew, judge, options, notes)
+                row = row_of(workload, threads, figures, Bounds(all_bounds[threads], threads))
+                rows.append(row)
+                print(table_line(row), flush=True)
+                if options.verbose:
+                    print(f"    {'batchdot':14} {row.get('how')}")
+                    for peer, result in sorted(row["peers"].items(), key=lambda item: item[1]["seconds"]):
+                        print(f"    {peer:14} {result['gflops']:9.2f}  {result['how']}{'  WRONG' if 'wrong' in result else ''}")
+                if workload.name.startswith("plan"):
+                    crew["batchdot"].end()
+    finally:
+        for crew in workers.values():
+            for worker in crew.values():
+                worker.end()
+        judge.end()
+    print()
+    summary = []
+    for threads, mean, meets, count in means(rows):
+        summary.append({"threads": threads, "geometric_mean": round(mean, 3), "workloads": count, "meeting_goal": meets})
+        print(f"{threads} thread(s): geometric mean against the best peer {mean:.2f}; {meets} of {count} at least as fast "
+              "as it or at 90 % of the bound")
+    if options.verbose:
+        print("\n".join(notes))
+    wrong = [note for note in notes if "batchdot: wrong" in note]
+    print("\n".join(wrong))
+    output = options.output or (ROOT / "bench/results" / f"{file}.json" if options.is_complete
+                                else options.build / "bench/last.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    document = {"cpu": name, "cpus": len(cpus), "libraries": versions(options), "rounds": options.rounds,
+                "seconds": round(time.monotonic() - began), "bounds": all_bounds, "summary": summary, "rows": rows,
+                "notes": notes}
+    output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print("written:", output.relative_to(ROOT) if output.is_relative_to(ROOT) else output)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
