@@ -27,6 +27,7 @@ MAY_INCLUDE = {  # room: the rooms, or single headers, that it may include besid
 # Who may see a library of others. Public headers see none.
 MAY_USE = {
     "hwy/": {"src/kernel"},
+    "CLI/": {"tools"},
     "nlohmann/": {"tools"},
     "Eigen/": {"examples"},
 }

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
+#include <Eigen/Core>
 #include <limits>
 #include <vector>
 
@@ -81,17 +81,7 @@ TEST(View, ShowsMemoryThatIsNotItsOwn) {
   EXPECT_EQ(read.layout, out.layout);
 }
 
-// Anything that says where its rows lie, as Eigen's maps do, or an extent and a stride for each
-// axis.
-struct Matrix {
-  const double* data() const { return elements.data(); }
-  double* data() { return elements.data(); }
-  std::int64_t rows() const { return 2; }
-  std::int64_t cols() const { return 3; }
-  std::int64_t rowStride() const { return 1; }
-  std::int64_t colStride() const { return 2; }
-  std::array<double, 6> elements;
-};
+// Anything that says the extent and the stride of each axis, as mdspan does.
 struct Grid {
   int* data_handle() const { return elements; }
   static std::size_t rank() { return 3; }
@@ -101,10 +91,15 @@ struct Grid {
 };
 
 TEST(View, IsMadeOverWhatOtherLibrariesHold) {
-  Matrix matrix{};
-  const TensorView view(matrix);
-  EXPECT_EQ(view.data, matrix.elements.data());
-  EXPECT_EQ(view.layout, Layout(F64{}, {2, 3}, {1, 2}));
+  Eigen::Matrix<double, 2, 3> columns;  // Eigen's own order: the first axis is the fastest
+  EXPECT_EQ(TensorView(columns).data, columns.data());
+  EXPECT_EQ(TensorView(columns).layout, Layout(F64{}, {2, 3}, {1, 2}));
+  EXPECT_EQ(MutableTensorView(columns).data, columns.data());
+  const float memory[12] = {};
+  const Eigen::Map<const Eigen::Matrix<float, 2, 3, Eigen::RowMajor>, 0, Eigen::OuterStride<>> rows(
+      memory, Eigen::OuterStride<>(6));
+  EXPECT_EQ(TensorView(rows).data, memory);
+  EXPECT_EQ(TensorView(rows).layout, Layout(F32{}, {2, 3}, {6, 1}));
   int elements[24] = {};
   Grid grid{elements};
   EXPECT_EQ(TensorView(grid).layout, Layout(I32{}, {2, 3, 4}, {12, 4, 1}));
