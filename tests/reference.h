@@ -187,7 +187,7 @@ inline std::int64_t chains(const Meaning& meaning, std::map<Label, std::int64_t>
     }
     return holds(meaning.output, label);
   };
-  std::vector<Label> current;
+  Labels current;
   for (const Label label : meaning.operands[0]) {
     if (!holds(current, label)) current.push_back(label);
   }
@@ -195,7 +195,7 @@ inline std::int64_t chains(const Meaning& meaning, std::map<Label, std::int64_t>
   for (std::size_t i = 1; i < meaning.operands.size() || i == 1; ++i) {
     const Labels next = i < meaning.operands.size() ? meaning.operands[i] : Labels();
     std::int64_t both = 1, lhs = 1, rhs = 1;
-    std::vector<Label> kept, seen;
+    Labels kept, seen;
     for (const Label label : current) {
       if (needed_after(i, label)) {
         kept.push_back(label);

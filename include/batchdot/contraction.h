@@ -15,7 +15,7 @@
 namespace batchdot::inline v0 {
 
 using Label = std::uint16_t;  ///< Names an index. A number, so einsum's 52 letters are no limit.
-using Labels = std::vector<Label>;
+using Labels = ShortList<Label, 12>;
 
 /// An axis of an operand.
 struct AxisRef {

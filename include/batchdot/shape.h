@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "batchdot/export.h"
+#include "batchdot/short_list.h"
 
 namespace batchdot::inline v0 {
 
@@ -29,86 +31,8 @@ struct Limits {
   static constexpr std::size_t kNpyHeaderBytes = 64 << 10;  ///< the header of an .npy file
 };
 
-/// A short list of integers, one for each axis, without an allocation up to rank 8.
-class AxisList {
- public:
-  AxisList() = default;
-  AxisList(std::initializer_list<std::int64_t> values) { assign(values.begin(), values.end()); }
-  explicit AxisList(std::span<const std::int64_t> values) { assign(values.begin(), values.end()); }
-  AxisList(std::size_t size, std::int64_t value) { resize(size, value); }
-  AxisList(const AxisList& other) { assign(other.begin(), other.end()); }
-  AxisList(AxisList&& other) noexcept { take(other); }
-  AxisList& operator=(const AxisList& other) {
-    if (this != &other) assign(other.begin(), other.end());
-    return *this;
-  }
-  AxisList& operator=(AxisList&& other) noexcept {
-    if (this != &other) take(other);
-    return *this;
-  }
-
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  std::int64_t* data() { return heap_ ? heap_.get() : inline_; }
-  const std::int64_t* data() const { return heap_ ? heap_.get() : inline_; }
-  std::int64_t* begin() { return data(); }
-  std::int64_t* end() { return data() + size_; }
-  const std::int64_t* begin() const { return data(); }
-  const std::int64_t* end() const { return data() + size_; }
-  std::int64_t& operator[](std::size_t i) { return data()[i]; }
-  std::int64_t operator[](std::size_t i) const { return data()[i]; }
-  std::int64_t back() const { return data()[size_ - 1]; }
-
-  void clear() { size_ = 0; }
-  void push_back(std::int64_t value) {
-    reserve(size_ + 1);
-    data()[size_++] = value;
-  }
-  void resize(std::size_t size, std::int64_t value = 0) {
-    reserve(size);
-    for (std::size_t i = size_; i < size; ++i) data()[i] = value;
-    size_ = size;
-  }
-
-  friend bool operator==(const AxisList& a, const AxisList& b) {
-    if (a.size_ != b.size_) return false;
-    for (std::size_t i = 0; i < a.size_; ++i) {
-      if (a[i] != b[i]) return false;
-    }
-    return true;
-  }
-
- private:
-  static constexpr std::size_t kInline = 8;
-
-  void reserve(std::size_t wanted) {
-    if (wanted <= capacity_) return;
-    const std::size_t capacity = wanted < 2 * capacity_ ? 2 * capacity_ : wanted;
-    auto grown = std::make_unique<std::int64_t[]>(capacity);
-    for (std::size_t i = 0; i < size_; ++i) grown[i] = data()[i];
-    heap_ = std::move(grown);
-    capacity_ = capacity;
-  }
-  template <class Iterator>
-  void assign(Iterator first, Iterator last) {
-    size_ = 0;
-    reserve(static_cast<std::size_t>(last - first));
-    for (; first != last; ++first) data()[size_++] = *first;
-  }
-  void take(AxisList& other) noexcept {
-    heap_ = std::move(other.heap_);
-    for (std::size_t i = 0; i < kInline; ++i) inline_[i] = other.inline_[i];
-    size_ = other.size_;
-    capacity_ = other.capacity_;
-    other.size_ = 0;
-    other.capacity_ = kInline;
-  }
-
-  std::size_t size_ = 0;
-  std::size_t capacity_ = kInline;
-  std::int64_t inline_[kInline] = {};
-  std::unique_ptr<std::int64_t[]> heap_;
-};
+/// Integers, one for each axis, without an allocation up to rank 8.
+using AxisList = ShortList<std::int64_t, 8>;
 
 using Extents = AxisList;  ///< the number of elements along each axis, all known
 using Strides = AxisList;  ///< distance in elements along each axis; may be 0 or negative
@@ -153,7 +77,8 @@ class BATCHDOT_API Shape {
  public:
   Shape() = default;
   Shape(std::initializer_list<Dim> dims) : dims_(dims) {}
-  explicit Shape(std::vector<Dim> dims) : dims_(std::move(dims)) {}
+  explicit Shape(std::vector<Dim> dims)
+      : dims_(std::make_move_iterator(dims.begin()), std::make_move_iterator(dims.end())) {}
   Shape(const Extents& extents) : dims_(extents.begin(), extents.end()) {}
 
   int rank() const { return static_cast<int>(dims_.size()); }
@@ -174,7 +99,7 @@ class BATCHDOT_API Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 
  private:
-  std::vector<Dim> dims_;
+  ShortList<Dim, 6> dims_;
 };
 
 /// "36", "B" or "?".

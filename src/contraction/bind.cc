@@ -94,8 +94,8 @@ class Binder {
 
   // An extent of 1 on an axis that may broadcast says nothing about its label unless no axis does.
   void bind_labels() {
-    std::vector<std::optional<Seen>> firm(declared_.extents.size());
-    std::vector<std::optional<Seen>> ones(declared_.extents.size());
+    ShortList<std::optional<Seen>, 8> firm(declared_.extents.size(), std::nullopt);
+    ShortList<std::optional<Seen>, 8> ones(declared_.extents.size(), std::nullopt);
     for (int operand = 0; operand < count(); ++operand) {
       const Input& input = declared_.inputs[static_cast<std::size_t>(operand)];
       for (int axis = 0; axis < input.shape.rank(); ++axis) {

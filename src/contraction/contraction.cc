@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "src/contraction/labels.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
 
@@ -12,23 +13,18 @@ namespace batchdot::inline v0 {
 
 namespace {
 
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
-
 bool is_in_an_input(const Contraction& c, Label label) {
   return std::any_of(c.inputs.begin(), c.inputs.end(),
                      [&](const Input& input) { return holds(input.labels, label); });
 }
 
-void check_label(const Contraction& c, Label label, std::string_view where) {
-  if (label < c.extents.size()) return;
+[[noreturn]] void refuse_label(Label label, std::string_view where) {
   throw Error(ErrorCode::kLabel,
               text("contraction: label ", label, " of ", where, " has no extent"));
 }
 
 // A known axis has its label's extent, or 1 where it may stretch.
-void check_extents(const Contraction& c, int operand, const std::string& operand_text) {
+void check_extents(const Contraction& c, int operand) {
   const Input& input = c.inputs[static_cast<std::size_t>(operand)];
   for (int axis = 0; axis < input.shape.rank(); ++axis) {
     const auto at = static_cast<std::size_t>(axis);
@@ -39,7 +35,8 @@ void check_extents(const Contraction& c, int operand, const std::string& operand
     if (stretches && dim == Dim(1)) continue;
     throw Error(
         ErrorCode::kLabel,
-        text("contraction: ", operand_text, " axis ", axis, " has ", dim, ", its label ", extent),
+        text("contraction: ", operand_name(operand, static_cast<int>(c.inputs.size())), " axis ",
+             axis, " has ", dim, ", its label ", extent),
         place_of(operand, axis, &dim));
   }
 }
@@ -57,7 +54,9 @@ void check_condition(const Contraction& c, const Condition& condition) {
     throw Error(ErrorCode::kLabel, "contraction: a condition names an axis that is not there");
   }
   for (const Labels* labels : {&condition.kept, &condition.flattened, &condition.others}) {
-    for (const Label label : *labels) check_label(c, label, "a condition");
+    for (const Label label : *labels) {
+      if (label >= c.extents.size()) refuse_label(label, "a condition");
+    }
   }
 }
 
@@ -90,19 +89,22 @@ void validate(const Contraction& c) {
   for (const Condition& condition : c.conditions) check_condition(c, condition);
   for (std::size_t i = 0; i < c.inputs.size(); ++i) {
     const Input& input = c.inputs[i];
-    const std::string operand =
-        operand_name(static_cast<int>(i), static_cast<int>(c.inputs.size()));
-    for (const Label label : input.labels) check_label(c, label, operand);
+    const auto operand = [&] {
+      return operand_name(static_cast<int>(i), static_cast<int>(c.inputs.size()));
+    };
+    for (const Label label : input.labels) {
+      if (label >= c.extents.size()) refuse_label(label, operand());
+    }
     if (input.labels.size() != static_cast<std::size_t>(input.shape.rank())) {
       throw Error(ErrorCode::kLabel,
-                  text("contraction: ", operand, " has rank ", input.shape.rank(), " and ",
+                  text("contraction: ", operand(), " has rank ", input.shape.rank(), " and ",
                        input.labels.size(), " labels"));
     }
-    check_extents(c, static_cast<int>(i), operand);
+    check_extents(c, static_cast<int>(i));
   }
   for (std::size_t i = 0; i < c.output.size(); ++i) {
     const Label label = c.output[i];
-    check_label(c, label, "the output");
+    if (label >= c.extents.size()) refuse_label(label, "the output");
     if (std::count(c.output.begin(), c.output.end(), label) > 1) {
       throw Error(ErrorCode::kLabel,
                   text("contraction: label ", label, " stands twice in the output"));
@@ -113,6 +115,7 @@ void validate(const Contraction& c) {
     }
   }
   Labels summed = default_contracting_order(c);
+  if (summed == c.contracting_order) return;
   Labels given = c.contracting_order;
   std::sort(summed.begin(), summed.end());
   std::sort(given.begin(), given.end());
@@ -160,8 +163,11 @@ Labels default_contracting_order(const Contraction& c) {
 
 Label add_label(Contraction& c, Dim extent, std::string name) {
   c.extents.push_back(std::move(extent));
-  c.names.resize(c.extents.size());
-  c.names.back() = std::move(name);
+  if (!name.empty()) {
+    c.names.reserve(c.extents.capacity());
+    c.names.resize(c.extents.size());
+    c.names.back() = std::move(name);
+  }
   return static_cast<Label>(c.extents.size() - 1);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "src/contraction/labels.h"
 #include "src/core/text.h"
 
 namespace batchdot {
@@ -14,10 +15,6 @@ namespace {
 
 // Labels of axes that a form adds for itself and drops again.
 constexpr Label kDummy = Limits::kLabels;
-
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
 
 // "(0,)", "(2, 1)": a Python tuple.
 template <class Numbers>

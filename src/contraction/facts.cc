@@ -8,15 +8,13 @@
 
 #include "batchdot/explain.h"
 #include "src/contraction/equivalents.h"
+#include "src/contraction/labels.h"
+#include "src/contraction/steps.h"
 #include "src/core/text.h"
 
 namespace batchdot::inline v0 {
 
 namespace {
-
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
 
 // "a", "a and b", "a, b and c"
 std::string listed(const std::vector<std::string>& parts) {
@@ -28,54 +26,13 @@ std::string listed(const std::vector<std::string>& parts) {
   return out;
 }
 
-// One pairwise product: what came out of the operands before `operand`, times `operand`. Of one
-// operand alone the only step has no rhs.
-struct Step {
-  Labels lhs, rhs;
-  Labels result;  // what the output or a later operand needs
-};
-
-// Operands are multiplied left to right.
-std::vector<Step> steps_of(const Contraction& c) {
-  std::vector<Step> steps;
-  Labels so_far = c.inputs[0].labels;
-  const std::size_t count = c.inputs.size();
-  for (std::size_t next = 1; next < std::max<std::size_t>(count, 2); ++next) {
-    Step step;
-    step.lhs = so_far;
-    if (next < count) step.rhs = c.inputs[next].labels;
-    for (const Labels* labels : {&step.lhs, &step.rhs}) {
-      for (const Label label : *labels) {
-        bool is_needed = holds(c.output, label);
-        for (std::size_t later = next + 1; later < count; ++later) {
-          is_needed |= holds(c.inputs[later].labels, label);
-        }
-        if (is_needed && !holds(step.result, label)) step.result.push_back(label);
-      }
-    }
-    so_far = step.result;
-    steps.push_back(std::move(step));
-  }
-  return steps;
-}
-
-// The table of Role in contraction.h.
-Role role_in(const Step& step, Label label) {
-  const bool in_lhs = holds(step.lhs, label);
-  const bool in_rhs = holds(step.rhs, label);
-  if (!holds(step.result, label) && (in_lhs || in_rhs)) {
-    return in_lhs && in_rhs ? Role::kContracting : in_lhs ? Role::kLhsSummed : Role::kRhsSummed;
-  }
-  return in_lhs && in_rhs ? Role::kBatch : in_lhs ? Role::kLhsFree : Role::kRhsFree;
-}
-
 class Facts {
  public:
   explicit Facts(const Contraction& c)
       : c_(c),
         count_(static_cast<int>(c.inputs.size())),
         names_(label_names(c)),
-        steps_(steps_of(c)) {}
+        steps_(pairwise_steps(c)) {}
 
   Explanation gather() {
     Explanation facts;
@@ -110,7 +67,7 @@ class Facts {
 
   std::vector<OperandAxisFact> operand_axes(int operand) const {
     // The first two operands meet in the first step, each later one in its own.
-    const Step& step = steps_[static_cast<std::size_t>(std::max(operand - 1, 0))];
+    const PairwiseStep& step = steps_[static_cast<std::size_t>(std::max(operand - 1, 0))];
     std::vector<OperandAxisFact> axes;
     for (int axis = 0; axis < input(operand).shape.rank(); ++axis) {
       const Label label = input(operand).labels[static_cast<std::size_t>(axis)];
@@ -250,7 +207,7 @@ class Facts {
   const Contraction& c_;
   int count_;
   std::vector<std::string> names_;
-  std::vector<Step> steps_;
+  std::vector<PairwiseStep> steps_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "tests/refusal.h"
 
@@ -38,6 +39,18 @@ TEST(Checked, AProductOfExtents) {
   const Error error = refusal_of([&] { product({kMost, 2}); });
   EXPECT_EQ(error.code(), ErrorCode::kOverflow);
   EXPECT_EQ(error.message(), "test: more than 2^63 - 1 elements: extents (9223372036854775807, 2)");
+}
+
+TEST(Axis, IsCountedFromTheFront) {
+  EXPECT_EQ(axis_from_front(0, 3), 0);
+  EXPECT_EQ(axis_from_front(2, 3), 2);
+  EXPECT_EQ(axis_from_front(-1, 3), 2);
+  EXPECT_EQ(axis_from_front(-3, 3), 0);
+  EXPECT_FALSE(axis_from_front(3, 3));
+  EXPECT_FALSE(axis_from_front(-4, 3));  // once, not modulo the rank
+  EXPECT_FALSE(axis_from_front(0, 0));
+  EXPECT_FALSE(axis_from_front(kMost, 64));
+  EXPECT_FALSE(axis_from_front(kLeast, 64));
 }
 
 TEST(Text, PutsPartsTogether) {

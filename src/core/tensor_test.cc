@@ -6,6 +6,7 @@
 
 #include <Eigen/Core>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "tests/refusal.h"
@@ -104,6 +105,50 @@ TEST(View, IsMadeOverWhatOtherLibrariesHold) {
   Grid grid{elements};
   EXPECT_EQ(TensorView(grid).layout, Layout(I32{}, {2, 3, 4}, {12, 4, 1}));
   EXPECT_EQ(MutableTensorView(grid).data, elements);
+}
+
+TEST(ShortList, IsAVectorShortAndLong) {
+  ShortList<std::string, 3> list;
+  std::vector<std::string> vector;
+  const auto expect_same = [&] {
+    EXPECT_EQ(std::vector<std::string>(list.begin(), list.end()), vector);
+    EXPECT_EQ(std::vector<std::string>(list.rbegin(), list.rend()),
+              std::vector<std::string>(vector.rbegin(), vector.rend()));
+  };
+  for (int i = 0; i < 8; ++i) {  // on both sides of the 3 that it holds itself
+    const std::string word = "a word that has its own memory " + std::to_string(i);
+    list.push_back(word);
+    vector.push_back(word);
+    list.insert(list.begin() + i / 2, "middle");
+    vector.insert(vector.begin() + i / 2, "middle");
+    expect_same();
+    if (i % 3 != 2) continue;
+    list.erase(list.begin() + 1);
+    vector.erase(vector.begin() + 1);
+    expect_same();
+  }
+  const std::string more[] = {"x", "y"};
+  list.insert(list.begin() + 2, std::begin(more), std::end(more));
+  vector.insert(vector.begin() + 2, std::begin(more), std::end(more));
+  list.push_back(list.front());  // of itself, while it grows
+  vector.push_back(std::string(vector.front()));
+  expect_same();
+  list.erase(list.begin(), list.begin() + 4);
+  vector.erase(vector.begin(), vector.begin() + 4);
+  expect_same();
+  list.assign(2, list.back());
+  vector.assign(2, std::string(vector.back()));
+  expect_same();
+  ShortList<std::string, 3> moved = std::move(list);
+  EXPECT_EQ(moved.size(), vector.size());
+  list = moved;
+  list.resize(5, "z");
+  vector.resize(5, "z");
+  list.pop_back();
+  vector.pop_back();
+  expect_same();
+  list.clear();
+  EXPECT_TRUE(list.empty());
 }
 
 TEST(AxisList, LivesOutsideItselfAboveRank8) {

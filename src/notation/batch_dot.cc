@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "src/notation/pairs.h"
 
@@ -54,9 +55,6 @@ std::string both_shapes(const Shape& lhs, const Shape& rhs) {
               text(function, ": axes must be two, one of lhs and one of rhs: ", to_string(axes)));
 }
 
-// A negative axis is counted from the end, once.
-std::int64_t from_the_end(std::int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
-
 [[noreturn]] void refuse_axis_0(std::string_view function, int operand, std::int64_t given,
                                 const Shape& shape, const Axes& axes, const Dialect& dialect) {
   const std::string_view name = operand == 0 ? "lhs" : "rhs";
@@ -80,7 +78,7 @@ std::int64_t from_the_end(std::int64_t axis, int rank) { return axis < 0 ? axis 
 // In Keras's order: the form first, then axis 0 anywhere, then the length, then the range.
 AxisPair resolve_axes(std::string_view function, const Shape& lhs, const Shape& rhs,
                       const Axes& axes, const Dialect& dialect) {
-  std::vector<std::int64_t> given;
+  AxisList given;
   if (axes.single()) {
     given = {*axes.single(), *axes.single()};
   } else if (axes.is_none()) {
@@ -97,19 +95,15 @@ AxisPair resolve_axes(std::string_view function, const Shape& lhs, const Shape& 
     }
   }
   if (given.size() < 2) refuse_length(function, axes);
-  std::vector<std::int64_t> resolved = given;
-  resolved[0] = from_the_end(given[0], lhs.rank());
-  resolved[1] = from_the_end(given[1], rhs.rank());
-  for (std::size_t i = 0; i < resolved.size(); ++i) {
-    if (resolved[i] != 0) continue;
-    if (i > 1) refuse_length(function, axes);
-    refuse_axis_0(function, static_cast<int>(i), given[i], i == 0 ? lhs : rhs, axes, dialect);
-  }
-  if (resolved.size() > 2) refuse_length(function, axes);
+  const std::optional<int> lhs_axis = axis_from_front(given[0], lhs.rank());
+  const std::optional<int> rhs_axis = axis_from_front(given[1], rhs.rank());
+  if (lhs_axis == 0) refuse_axis_0(function, 0, given[0], lhs, axes, dialect);
+  if (rhs_axis == 0) refuse_axis_0(function, 1, given[1], rhs, axes, dialect);
+  if (given.size() > 2) refuse_length(function, axes);
   // Below -rank the original wraps once more and transposes nonsense; this is refused on purpose.
-  if (resolved[0] < 0 || resolved[0] >= lhs.rank()) refuse_range(function, 0, given[0], lhs);
-  if (resolved[1] < 0 || resolved[1] >= rhs.rank()) refuse_range(function, 1, given[1], rhs);
-  return {static_cast<int>(resolved[0]), static_cast<int>(resolved[1])};
+  if (!lhs_axis) refuse_range(function, 0, given[0], lhs);
+  if (!rhs_axis) refuse_range(function, 1, given[1], rhs);
+  return {*lhs_axis, *rhs_axis};
 }
 
 // Labels one operand's free axes; the output carries them in turn.
@@ -171,7 +165,7 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
   reading.rhs.contracted = contracted.rhs;
 
   Contraction& c = reading.contraction;
-  c.inputs = {input_of(lhs), input_of(rhs)};
+  c = unlabelled(lhs, rhs);
   const Label batch = add_output_label(c, lhs[0], "b");
   const Label k = add_label(c, lhs[contracted.lhs], "k");
   for (const int operand : {0, 1}) {
@@ -197,13 +191,6 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
 }  // namespace
 
 const BatchDotRules& batch_dot_rules(const Dialect& dialect) { return row_of(kRules, dialect); }
-
-Input input_of(const Shape& shape) {
-  Input input;
-  input.shape = shape;
-  input.labels.assign(static_cast<std::size_t>(shape.rank()), kNoLabel);
-  return input;
-}
 
 UnifyRule rule_between(const Dim& lhs, const Dim& rhs, UnifyRule rule) {
   return lhs == rhs && !lhs.is_unknown() ? UnifyRule::kMerge : rule;

@@ -74,11 +74,6 @@ void read_matrix_product(BatchDotReading& reading, std::string_view function, co
 /// True where the extent is 0, or may turn out to be.
 inline bool may_be_zero(const Dim& dim) { return !dim.is_known() || dim.extent() == 0; }
 
-constexpr Label kNoLabel = 0xFFFF;  ///< of an axis that has not got its label yet
-
-/// An input whose axes all have kNoLabel.
-Input input_of(const Shape& shape);
-
 /// The rule without its mark on the operands where the two dims are one already: nothing stretches.
 UnifyRule rule_between(const Dim& lhs, const Dim& rhs, UnifyRule rule);
 

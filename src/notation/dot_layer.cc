@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "src/notation/pairs.h"
 
@@ -156,9 +157,9 @@ class Reader {
 
   // A list is indexed as Python indexes: from the end where negative, never twice around.
   int index(int operand, std::int64_t axis) const {
-    const int rank = shape_of(operand).rank();
-    if (axis < -rank || axis >= rank) refuse_range(operand, axis);
-    return static_cast<int>(axis < 0 ? axis + rank : axis);
+    const std::optional<int> from_front = axis_from_front(axis, shape_of(operand).rank());
+    if (!from_front) refuse_range(operand, axis);
+    return *from_front;
   }
   [[noreturn]] void refuse_range(int operand, std::int64_t axis) const {
     throw Error(
@@ -338,10 +339,9 @@ class Reader {
       const Shape& shape = shape_of(operand);
       std::vector<int> contracted;
       for (const std::int64_t given : operand == 0 ? lhs_axes : rhs_axes) {
-        const int rank = shape.rank() - 1;
-        const std::int64_t axis = given - 1 < 0 ? given - 1 + rank : given - 1;
-        if (axis < 0 || axis >= rank) refuse_range(operand, given);
-        contracted.push_back(static_cast<int>(axis) + 1);
+        const std::optional<int> axis = axis_from_front(given - 1, shape.rank() - 1);
+        if (!axis) refuse_range(operand, given);
+        contracted.push_back(*axis + 1);
       }
       for (int axis = 1; axis < shape.rank(); ++axis) {
         if (!shape[axis].is_known()) {

@@ -32,7 +32,7 @@ class Reader {
     check_operand_rank("dot", lhs_, 0, 2);
     check_operand_rank("dot", rhs_, 1, 2);
     reading_.rules = &row_of(kRules, dialect_);
-    c().inputs = {input_of(lhs_), input_of(rhs_)};
+    c() = unlabelled(lhs_, rhs_);
     const bool is_product =
         reading_.rules->form == DotForm::kNumPy && (lhs_.rank() == 0 || rhs_.rank() == 0);
     if (!is_product) {

@@ -69,14 +69,6 @@ Sides sides_of(const Shape& lhs, const Shape& rhs, const MatmulFlags& flags) {
           side_of(1, rhs, flags.transpose_rhs, flags.adjoint_rhs)};
 }
 
-Input input_of(const Shape& shape, const Side& side) {
-  Input input;
-  input.shape = shape;
-  input.labels.resize(static_cast<std::size_t>(shape.rank()));
-  input.conjugate = side.conjugate;
-  return input;
-}
-
 Label& label_at(Contraction& c, AxisRef ref) {
   return c.inputs[static_cast<std::size_t>(ref.operand)].labels[static_cast<std::size_t>(ref.axis)];
 }
@@ -168,8 +160,9 @@ namespace batchdot::inline v0 {
 
 Contraction matmul(const Shape& lhs, const Shape& rhs, const MatmulFlags& flags) {
   const auto [left, right] = notation::sides_of(lhs, rhs, flags);
-  Contraction c;
-  c.inputs = {notation::input_of(lhs, left), notation::input_of(rhs, right)};
+  Contraction c = notation::unlabelled(lhs, rhs);
+  c.inputs[0].conjugate = left.conjugate;
+  c.inputs[1].conjugate = right.conjugate;
   const AxisRef left_inner{0, left.inner};
   const AxisRef right_inner{1, right.inner};
   const Label inner = add_label(c, lhs[left.inner], "k");

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "src/notation/batch_dot.h"
 #include "src/notation/pairs.h"
@@ -108,7 +109,7 @@ class Product {
         rhs_(rhs),
         dialect_(dialect),
         broadcasts_(reading.rules->broadcasts || dialect.tensorflow_broadcasts()) {
-    c_.inputs = {input_of(lhs), input_of(rhs)};
+    c_ = unlabelled(lhs, rhs);
     reading_.rank = std::max(lhs.rank(), rhs.rank());
   }
 
@@ -325,22 +326,22 @@ class Product {
     }
     std::vector<int> positions;
     for (const std::int64_t axis : given) {
-      if (axis < -2 || axis > 1) {
+      const std::optional<int> position = axis_from_front(axis, 2);
+      if (!position) {
         throw Error(ErrorCode::kAxisRange,
                     text(function_, ": axis ", axis, " is out of range: ", dialect_.name(),
                          " sums the elementwise product, which has rank 2, over it: axes ",
                          to_string(axes), "; ", shapes()),
                     place_of_given(same_operand(entry), axis, shape_of(same_operand(entry))));
       }
-      const int position = static_cast<int>(axis < 0 ? axis + 2 : axis);
-      if (std::count(positions.begin(), positions.end(), position) != 0) {
+      if (std::count(positions.begin(), positions.end(), *position) != 0) {
         const int operand = same_operand(entry);
         throw Error(ErrorCode::kAxesDup,
                     text(function_, ": axis ", axis, " is summed twice: axes ", to_string(axes),
                          "; ", shapes()),
-                    place_of_given(operand, position, shape_of(operand)));
+                    place_of_given(operand, *position, shape_of(operand)));
       }
-      positions.push_back(position);
+      positions.push_back(*position);
     }
     return positions;
   }
@@ -356,10 +357,10 @@ class Product {
     const int start = lhs_.rank() > rhs_.rank() ? lhs_.rank() + rhs_.rank() - 3 : lhs_.rank() - 1;
     const int rank = static_cast<int>(product.size());
     for (int i = start; i < start + appended; ++i) {
-      const int position = i < 0 ? i + rank : i;
-      if (position < 0 || position >= rank) refuse_squeeze_range(i, rank, appended);
-      if (std::count(reading_.squeezed.begin(), reading_.squeezed.end(), position) == 0) {
-        reading_.squeezed.push_back(position);
+      const std::optional<int> position = axis_from_front(i, rank);
+      if (!position) refuse_squeeze_range(i, rank, appended);
+      if (std::count(reading_.squeezed.begin(), reading_.squeezed.end(), *position) == 0) {
+        reading_.squeezed.push_back(*position);
       }
     }
     Positions kept;

@@ -2,9 +2,6 @@
 #include "src/notation/pairs.h"
 
 #include <limits>
-#include <optional>
-#include <span>
-#include <utility>
 
 #include "src/core/text.h"
 
@@ -12,50 +9,48 @@ namespace batchdot::notation {
 
 namespace {
 
-Input input_of(const Shape& shape) {
-  Input input;
-  input.shape = shape;
-  input.labels.resize(static_cast<std::size_t>(shape.rank()));
-  return input;
-}
-
-// Gives one operand its labels: those of the pairs, and a new one in the output for each free axis.
-void label_axes(Contraction& c, int operand, std::span<const int> paired_axes,
-                const Labels& paired_labels) {
-  const Shape& shape = c.inputs[static_cast<std::size_t>(operand)].shape;
-  std::vector<std::optional<Label>> labels(static_cast<std::size_t>(shape.rank()));
-  for (std::size_t i = 0; i < paired_axes.size(); ++i) {
-    labels[static_cast<std::size_t>(paired_axes[i])] = paired_labels[i];
-  }
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    const std::optional<Label>& paired = labels[static_cast<std::size_t>(axis)];
-    c.inputs[static_cast<std::size_t>(operand)].labels[static_cast<std::size_t>(axis)] =
-        paired ? *paired : add_output_label(c, shape[axis]);
+// Labels the free axes of one operand, which stay in the output.
+void label_free_axes(Contraction& c, int operand) {
+  Input& input = c.inputs[static_cast<std::size_t>(operand)];
+  for (int axis = 0; axis < input.shape.rank(); ++axis) {
+    Label& label = input.labels[static_cast<std::size_t>(axis)];
+    if (label == kNoLabel) label = add_output_label(c, input.shape[axis]);
   }
 }
 
 }  // namespace
 
+Contraction unlabelled(const Shape& lhs, const Shape& rhs) {
+  Contraction c;
+  c.inputs.resize(2);
+  for (const int operand : {0, 1}) {
+    Input& input = c.inputs[static_cast<std::size_t>(operand)];
+    input.shape = operand == 0 ? lhs : rhs;
+    input.labels.assign(static_cast<std::size_t>(input.shape.rank()), kNoLabel);
+  }
+  c.extents.reserve(static_cast<std::size_t>(lhs.rank() + rhs.rank()));
+  return c;
+}
+
 Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,
                            const AxisPairs& batch, const AxisPairs& contracting) {
-  Contraction c;
-  c.inputs = {input_of(lhs), input_of(rhs)};
-  Labels labels;
-  std::vector<int> lhs_axes, rhs_axes;
+  Contraction c = unlabelled(lhs, rhs);
   const auto add_pairs = [&](const AxisPairs& pairs, ErrorCode code, std::string_view what) {
     for (std::size_t i = 0; i < pairs.lhs.size(); ++i) {
-      labels.push_back(add_label(c, lhs[pairs.lhs[i]]));
-      unify_or_throw(c, function, code, what, labels.back(), {0, pairs.lhs[i]}, {1, pairs.rhs[i]},
+      const Label label = add_label(c, lhs[pairs.lhs[i]]);
+      unify_or_throw(c, function, code, what, label, {0, pairs.lhs[i]}, {1, pairs.rhs[i]},
                      UnifyRule::kMerge);
-      lhs_axes.push_back(pairs.lhs[i]);
-      rhs_axes.push_back(pairs.rhs[i]);
+      c.inputs[0].labels[static_cast<std::size_t>(pairs.lhs[i])] = label;
+      c.inputs[1].labels[static_cast<std::size_t>(pairs.rhs[i])] = label;
     }
   };
   add_pairs(batch, ErrorCode::kBatch, "batch extents differ");
-  c.output = labels;
+  for (const int axis : batch.lhs) {
+    c.output.push_back(c.inputs[0].labels[static_cast<std::size_t>(axis)]);
+  }
   add_pairs(contracting, ErrorCode::kDim, "contracting extents differ");
-  label_axes(c, 0, lhs_axes, labels);
-  label_axes(c, 1, rhs_axes, labels);
+  label_free_axes(c, 0);
+  label_free_axes(c, 1);
   c.contracting_order = default_contracting_order(c);
   check_result_rank(function, c);
   return c;

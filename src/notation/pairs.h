@@ -17,6 +17,11 @@ struct AxisPairs {
   std::vector<int> lhs, rhs;
 };
 
+constexpr Label kNoLabel = 0xFFFF;  ///< of an axis that has not got its label yet
+
+/// A contraction of these operands whose axes all have kNoLabel.
+Contraction unlabelled(const Shape& lhs, const Shape& rhs);
+
 /// DotGeneral: out = batch, the free axes of lhs, the free axes of rhs. No extent broadcasts.
 /// \throws Error  kBatch, kDim  a pair of extents that differ;  kLimit as check_result_rank.
 Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,

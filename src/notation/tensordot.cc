@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "batchdot/notation.h"
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "src/notation/notation_notes_numpy.h"
 #include "src/notation/pairs.h"
@@ -31,21 +33,21 @@ std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
   for (const std::int64_t axis : axes) {
     ErrorPlace place = place_of_given(operand, axis, shape);
     place.option = name + "-axes";
-    if (axis < -shape.rank() || axis >= shape.rank()) {
+    const std::optional<int> from_front = axis_from_front(axis, shape.rank());
+    if (!from_front) {
       throw Error(ErrorCode::kAxisRange,
                   text("tensordot: ", name, " axis ", axis, " is out of range: ", name, " ", shape,
                        " has rank ", shape.rank()),
                   place);
     }
-    const int from_front = static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
-    if (std::find(resolved.begin(), resolved.end(), from_front) != resolved.end()) {
-      place.extent = to_string(shape[from_front]);
+    if (std::find(resolved.begin(), resolved.end(), *from_front) != resolved.end()) {
+      place.extent = to_string(shape[*from_front]);
       throw Error(ErrorCode::kAxesDup,
-                  text("tensordot: ", name, " axis ", from_front, " is named twice: ", listed(axes),
-                       ": extent ", shape[from_front], "; lhs ", lhs, ", rhs ", rhs),
+                  text("tensordot: ", name, " axis ", *from_front, " is named twice: ", listed(axes),
+                       ": extent ", shape[*from_front], "; lhs ", lhs, ", rhs ", rhs),
                   place);
     }
-    resolved.push_back(from_front);
+    resolved.push_back(*from_front);
   }
   return resolved;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "batchdot/operation.h"
+#include "src/contraction/steps.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
 #include "src/operation/options.h"
@@ -21,17 +22,10 @@ using Count = std::optional<std::int64_t>;  // nothing: beyond 2^63 - 1
 Count operator*(Count a, Count b) { return a && b ? checked_multiply(*a, *b) : std::nullopt; }
 Count operator+(Count a, Count b) { return a && b ? checked_add(*a, *b) : std::nullopt; }
 
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
-
-// The product of the extents of these labels, each counted once.
+// The product of the extents of these labels.
 Count points(const Contraction& c, const Labels& labels) {
   Count product = 1;
-  Labels seen;
   for (const Label label : labels) {
-    if (holds(seen, label)) continue;
-    seen.push_back(label);
     if (c.extents[label] == Dim(0)) return 0;
     product = product * Count(c.extents[label].extent());
   }
@@ -46,32 +40,16 @@ Count flops_of(const Contraction& c, DType dtype) {
   const std::int64_t add = is_complex(dtype) ? 2 : 1;
   const std::int64_t multiply_add = is_complex(dtype) ? 8 : 2;
   Count flops = 0;
-  const auto keep_only = [](const Labels& labels, const auto& is_kept) {
-    Labels kept;
-    std::copy_if(labels.begin(), labels.end(), std::back_inserter(kept), is_kept);
-    return kept;
+  const auto sum_alone = [&](const Labels& summed, const Labels& all) {
+    if (points(c, summed) != Count(1)) flops = flops + points(c, all) * Count(add);
   };
-  // Labels that `labels` alone has are summed before the product.
-  const auto sum_own = [&](const Labels& labels, std::size_t operand, const Labels& other) {
-    const Labels kept = keep_only(labels, [&](Label label) {
-      return holds(c.output, label) || holds(other, label) ||
-             std::any_of(c.inputs.begin() + static_cast<std::ptrdiff_t>(operand) + 1,
-                         c.inputs.end(),
-                         [&](const Input& input) { return holds(input.labels, label); });
-    });
-    if (points(c, kept) != points(c, labels)) flops = flops + points(c, labels) * Count(add);
-    return kept;
-  };
-  Labels so_far = sum_own(c.inputs[0].labels, 0, {});
-  for (std::size_t i = 1; i < c.inputs.size(); ++i) {
-    Labels all = sum_own(c.inputs[i].labels, i, so_far);
-    all.insert(all.begin(), so_far.begin(), so_far.end());
+  for (const PairwiseStep& step : pairwise_steps(c)) {
+    sum_alone(step.lhs_summed, step.lhs);
+    sum_alone(step.rhs_summed, step.rhs);
+    if (c.inputs.size() == 1) break;
+    Labels all = step.result;
+    all.insert(all.end(), step.contracting.begin(), step.contracting.end());
     flops = flops + points(c, all) * Count(multiply_add);
-    so_far = keep_only(all, [&](Label label) {
-      return holds(c.output, label) ||
-             std::any_of(c.inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, c.inputs.end(),
-                         [&](const Input& input) { return holds(input.labels, label); });
-    });
   }
   return flops;
 }

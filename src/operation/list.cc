@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "batchdot/operation.h"
+#include "src/core/axis.h"
 #include "src/core/text.h"
 #include "src/notation/notation_notes.h"
 #include "src/notation/notation_notes_numpy.h"
@@ -240,7 +241,8 @@ Inference infer_softmax(const Problem& problem) {
     throw Error(ErrorCode::kRank, "softmax: a scalar has no axis: operand has shape () and rank 0",
                 notation::place_of_rank(0, shape));
   }
-  if (axis < -shape.rank() || axis >= shape.rank()) {
+  const std::optional<int> from_front = axis_from_front(axis, shape.rank());
+  if (!from_front) {
     ErrorPlace place = notation::place_of_given(0, axis, shape);
     place.option = "axis";
     throw Error(ErrorCode::kAxisRange,
@@ -256,7 +258,7 @@ Inference infer_softmax(const Problem& problem) {
   }
   Inference inference;
   inference.shape = shape;
-  inference.softmax_axis = static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
+  inference.softmax_axis = from_front;
   return inference;
 }
 
