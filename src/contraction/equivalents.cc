@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "src/contraction/array_expression.h"
 #include "src/contraction/labels.h"
 #include "src/core/text.h"
 
@@ -15,122 +16,6 @@ namespace {
 
 // Labels of axes that a form adds for itself and drops again.
 constexpr Label kDummy = Limits::kLabels;
-
-// "(0,)", "(2, 1)": a Python tuple.
-template <class Numbers>
-std::string tuple(const Numbers& numbers) {
-  std::string out = "(";
-  for (std::size_t i = 0; i < numbers.size(); ++i) out += text(i > 0 ? ", " : "", numbers[i]);
-  return out + (numbers.size() == 1 ? ",)" : ")");
-}
-
-std::string joined(const std::vector<std::string>& parts, std::string_view between) {
-  std::string out;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (i > 0) out += between;
-    out += parts[i];
-  }
-  return out;
-}
-
-// How a library spells what is done to one array: before, between array and argument, after.
-struct Library {
-  std::string_view name;
-  std::string_view einsum;
-  std::string_view conj;
-  std::string_view permute, permute_end;  // permute + array + ", " + tuple + permute_end
-  std::string_view swap, swap_end;        // the last two axes
-  std::string_view sum, sum_axes;         // sum + array + sum_axes + tuple + ")"
-};
-constexpr Library kNumpy = {"numpy",        "np.einsum", "np.conj(", "np.transpose(", ")",
-                            "np.swapaxes(", ", -1, -2)", "np.sum(",  ", axis="};
-constexpr Library kTensorflow = {"tensorflow",
-                                 "tf.einsum",
-                                 "tf.math.conj(",
-                                 "tf.transpose(",
-                                 ")",
-                                 "tf.linalg.matrix_transpose(",
-                                 ")",
-                                 "tf.reduce_sum(",
-                                 ", axis="};
-constexpr Library kPytorch = {"pytorch", "torch.einsum",     "torch.conj(", "torch.permute(",
-                              ")",       "torch.transpose(", ", -1, -2)",   "torch.sum(",
-                              ", dim="};
-constexpr Library kJax = {"jax",           "jnp.einsum", "jnp.conj(", "jnp.transpose(", ")",
-                          "jnp.swapaxes(", ", -1, -2)",  "jnp.sum(",  ", axis="};
-
-// An array on its way through an expression: its code, and the label of each of its axes.
-struct Term {
-  std::string code;
-  Labels labels;
-  int edits = 0;  // what was done to it
-};
-
-// An index such as [:, None, 0]: axes with a label of `drop` are indexed away, then axes with the
-// labels of `insert` are put in at their positions in `wanted`.
-void reindex(Term& term, const Labels& drop, const Labels& wanted) {
-  std::vector<std::string> items;
-  Labels labels;
-  std::size_t next = 0;
-  const auto take_axis = [&] {
-    const bool goes = holds(drop, term.labels[next]);
-    items.push_back(goes ? "0" : ":");
-    if (!goes) labels.push_back(term.labels[next]);
-    ++next;
-  };
-  for (const Label label : wanted) {
-    while (next < term.labels.size() && holds(drop, term.labels[next])) take_axis();
-    if (next < term.labels.size() && term.labels[next] == label) {
-      take_axis();
-    } else {
-      items.push_back("None");
-      labels.push_back(label);
-    }
-  }
-  while (next < term.labels.size()) take_axis();
-  std::size_t last = items.size();
-  while (last > 0 && items[last - 1] == ":") --last;
-  std::size_t first = 0;
-  while (first < items.size() && items[first] == ":") ++first;
-  if (last == 0) return;
-  if (last == items.size() && first >= 2) {
-    items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(first));
-    items.insert(items.begin(), "...");
-  } else {
-    items.resize(last);
-  }
-  term.code += text("[", joined(items, ", "), "]");
-  term.labels = std::move(labels);
-  ++term.edits;
-}
-
-enum class Order : std::uint8_t { kSame, kLastTwoSwapped, kOther };
-
-Order order_of(const Labels& labels, const Labels& wanted) {
-  if (labels == wanted) return Order::kSame;
-  if (labels.size() < 2) return Order::kOther;
-  Labels swapped = labels;
-  std::swap(swapped[swapped.size() - 1], swapped[swapped.size() - 2]);
-  return swapped == wanted ? Order::kLastTwoSwapped : Order::kOther;
-}
-
-// Puts the axes into the order of `wanted`, which holds the same labels.
-void permute(const Library& library, Term& term, const Labels& wanted) {
-  const Order order = order_of(term.labels, wanted);
-  if (order == Order::kSame) return;
-  if (order == Order::kLastTwoSwapped) {
-    term.code = text(library.swap, term.code, library.swap_end);
-  } else {
-    std::vector<std::size_t> axes;
-    for (const Label label : wanted) {
-      axes.push_back(static_cast<std::size_t>(
-          std::find(term.labels.begin(), term.labels.end(), label) - term.labels.begin()));
-    }
-    term.code = text(library.permute, term.code, ", ", tuple(axes), library.permute_end);
-  }
-  term.labels = wanted;
-  ++term.edits;
-}
 
 class Speaker {
  public:
