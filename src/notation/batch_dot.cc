@@ -188,7 +188,53 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
   }
 }
 
+// The axes of a call that names one of each operand, in the form that these releases take.
+std::optional<AxisList> one_of_each(const Axes& axes, bool takes_lists) {
+  if (axes.single() && !takes_lists) return AxisList{*axes.single(), *axes.single()};
+  if (!axes.list() || axes.list()->size() != 2) return {};
+  AxisList named;
+  for (const Axes::Entry& entry : *axes.list()) {
+    if (entry.is_nested() != takes_lists) return {};
+    if (!takes_lists) {
+      named.push_back(std::get<std::int64_t>(entry.value));
+    } else if (const auto& list = std::get<1>(entry.value); !list.empty()) {
+      named.push_back(list[0]);
+    } else {
+      return {};
+    }
+  }
+  return named;
+}
+
 }  // namespace
+
+bool may_fit(const Shape& lhs, const Shape& rhs, const Axes& axes, const Dialect& dialect) {
+  const BatchDotRules& rules = batch_dot_rules(dialect);
+  const std::optional<AxisList> named = one_of_each(axes, rules.takes_lists);
+  if (!named) return true;  // for the reader to say
+  const auto dim_at = [](const Shape& shape, int axis) {  // family A appends axes of 1
+    return axis < shape.rank() ? shape[axis] : Dim(1);
+  };
+  const auto go_together = [&](int lhs_axis, int rhs_axis, UnifyRule rule) {
+    return unify(dim_at(lhs, lhs_axis), dim_at(rhs, rhs_axis), rule).has_value();
+  };
+  if (rules.per_sample) {
+    const std::optional<int> lhs_axis = axis_from_front((*named)[0], lhs.rank());
+    const std::optional<int> rhs_axis = axis_from_front((*named)[1], rhs.rank());
+    return lhs_axis.value_or(0) != 0 && rhs_axis.value_or(0) != 0 &&
+           go_together(0, 0, UnifyRule::kMerge) &&
+           go_together(*lhs_axis, *rhs_axis, UnifyRule::kMerge);
+  }
+  const int rank = std::max(lhs.rank(), rhs.rank());
+  if (rank < 3) return true;
+  const bool broadcasts = rules.broadcasts || dialect.tensorflow_broadcasts();
+  for (int axis = 0; axis < rank - 2; ++axis) {
+    const UnifyRule rule = broadcasts ? UnifyRule::kBroadcast : UnifyRule::kMerge;
+    if (!go_together(axis, axis, rule)) return false;
+  }
+  return go_together(contracted_axis(rank, (*named)[0] == rank - 1),
+                     contracted_axis(rank, (*named)[1] == rank - 1), UnifyRule::kMerge);
+}
 
 const BatchDotRules& batch_dot_rules(const Dialect& dialect) { return row_of(kRules, dialect); }
 

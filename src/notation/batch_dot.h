@@ -67,6 +67,16 @@ BatchDotReading read_batch_dot(std::string_view function, const Shape& lhs, cons
 /// The row of the table for this dialect.
 const BatchDotRules& batch_dot_rules(const Dialect& dialect);
 
+/// False only where read_batch_dot() refuses: because the two axes that it would contract, or those
+/// before them, do not fit. Says so without an exception and without words, for who tries many
+/// calls.
+bool may_fit(const Shape& lhs, const Shape& rhs, const Axes& axes, const Dialect& dialect);
+
+/// Family A: the axis of an operand that is contracted. It is the last one if that was named.
+inline int contracted_axis(int rank, bool last_is_named) {
+  return last_is_named ? rank - 1 : rank - 2;
+}
+
 /// Family A: fills all of `reading` but `rules`. `reading.rules` is set.
 void read_matrix_product(BatchDotReading& reading, std::string_view function, const Shape& lhs,
                          const Shape& rhs, const Axes& axes, const Dialect& dialect);

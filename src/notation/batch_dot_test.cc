@@ -8,6 +8,7 @@
 
 #include "batchdot/contraction.h"
 #include "batchdot/notation.h"
+#include "src/notation/batch_dot.h"
 #include "src/notation/notation_notes.h"
 #include "tests/conditions.h"
 #include "tests/refusal.h"
@@ -327,6 +328,48 @@ TEST(BatchDot, ABatchThatIsUnknownMayBe1AtRunTimeAndStretches) {
   EXPECT_EQ(refusal_of([&] { batchdot::bind(merged, fed); }).code(), ErrorCode::kCondition);
   // What was known and equal does not stretch.
   EXPECT_TRUE(batch_dot({4, 2, 3}, {4, 3, 5}, {2, 1}).inputs[0].may_broadcast.empty());
+}
+
+// --- Asked without an exception.
+
+TEST(BatchDot, MayFitWhateverFits) {
+  std::vector<Shape> shapes = {{}, {2}, {2, 3}, {3, kUnknown}, {2, 2, 3, 1}, {"B", 2, 3, 2}};
+  for (const Dim& b : {Dim(2), Dim(1), kUnknown}) {
+    for (const Dim& i : {Dim(2), Dim(3), Dim("I")}) {
+      shapes.push_back({b, i, 3});
+      shapes.push_back({b, 3, i});
+    }
+  }
+  std::vector<Axes> calls = {Axes(), Axes(1), Axes(-1), Axes{0, 1}};
+  for (const std::int64_t lhs : {1, 2}) {
+    calls.push_back(list({lhs}));
+    for (const std::int64_t rhs : {1, 2, 3}) {
+      calls.push_back(list({lhs, rhs}));
+      calls.push_back(list({std::vector{lhs}, std::vector{rhs}}));
+    }
+  }
+  int ruled_out = 0, refused = 0;
+  for (const std::string_view name : Dialect::names()) {
+    const Dialect dialect(name);
+    for (const Shape& lhs : shapes) {
+      for (const Shape& rhs : shapes) {
+        for (const Axes& axes : calls) {
+          bool fits = true;
+          try {
+            batch_dot(lhs, rhs, axes, dialect);
+          } catch (const Error&) {
+            fits = false;
+          }
+          const bool may = notation::may_fit(lhs, rhs, axes, dialect);
+          EXPECT_TRUE(may || !fits) << name << ' ' << to_string(lhs) << ' ' << to_string(rhs) << ' '
+                                    << to_string(axes);
+          refused += !fits;
+          ruled_out += !may;
+        }
+      }
+    }
+  }
+  EXPECT_GT(ruled_out, refused / 3) << refused;  // else little is won by asking
 }
 
 // --- Empty tensors.

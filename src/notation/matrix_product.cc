@@ -238,8 +238,8 @@ class Product {
     reading_.rhs.named = call.rhs;
     reading_.lhs.transposed = !call.plain_product && !is_axis(call.lhs, last);
     reading_.rhs.transposed = !call.plain_product && is_axis(call.rhs, last);
-    reading_.lhs.contracted = reading_.lhs.transposed ? last - 1 : last;
-    reading_.rhs.contracted = reading_.rhs.transposed ? last : last - 1;
+    reading_.lhs.contracted = contracted_axis(reading_.rank, !reading_.lhs.transposed);
+    reading_.rhs.contracted = contracted_axis(reading_.rank, reading_.rhs.transposed);
   }
 
   // Where an axis was named that is not the one that is contracted, says so.

@@ -43,8 +43,9 @@ std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
     if (std::find(resolved.begin(), resolved.end(), *from_front) != resolved.end()) {
       place.extent = to_string(shape[*from_front]);
       throw Error(ErrorCode::kAxesDup,
-                  text("tensordot: ", name, " axis ", *from_front, " is named twice: ", listed(axes),
-                       ": extent ", shape[*from_front], "; lhs ", lhs, ", rhs ", rhs),
+                  text("tensordot: ", name, " axis ", *from_front,
+                       " is named twice: ", listed(axes), ": extent ", shape[*from_front], "; lhs ",
+                       lhs, ", rhs ", rhs),
                   place);
     }
     resolved.push_back(*from_front);

@@ -8,6 +8,7 @@
 
 #include "batchdot/operation.h"
 #include "src/core/text.h"
+#include "src/notation/batch_dot.h"
 #include "src/operation/options.h"
 
 namespace batchdot::inline v0 {
@@ -88,8 +89,18 @@ class Search {
   }
   bool done() const { return found_.has_value() || tries_ >= kMostTries; }
 
+  // False only where infer() refuses; an exception costs more than the question.
+  static bool may_fit(const Problem& candidate) {
+    const auto* axes = operation::option<Axes>(candidate, "axes");
+    if (candidate.operation != "batch_dot" || axes == nullptr || candidate.shapes.size() != 2) {
+      return true;
+    }
+    return notation::may_fit(candidate.shapes[0], candidate.shapes[1], *axes,
+                             operation::dialect_of(candidate));
+  }
+
   void try_it(Problem candidate, const std::string& what) {
-    if (done()) return;
+    if (done() || !may_fit(candidate)) return;
     ++tries_;
     Inference inference;
     try {
@@ -122,7 +133,23 @@ class Search {
     });
   }
 
+  // True where two extents were to be the same and still are not. Which axes meet depends on ranks
+  // and options alone, so this says nothing of a shape of another rank.
+  bool still_differs(int operand, const Shape& changed) const {
+    const ErrorPlace& place = error_.place();
+    if (!place.operand || !place.axis || !place.other_operand || !place.other_axis) return false;
+    if (changed.rank() != shape(operand).rank()) return false;
+    const auto dim_at = [&](int at, int axis) -> const Dim* {
+      const Shape& whole = at == operand ? changed : shape(at);
+      return axis >= 0 && axis < whole.rank() ? &whole[axis] : nullptr;
+    };
+    const Dim* lhs = dim_at(*place.operand, *place.axis);
+    const Dim* rhs = dim_at(*place.other_operand, *place.other_axis);
+    return lhs != nullptr && rhs != nullptr && !unify(*lhs, *rhs, UnifyRule::kBroadcast);
+  }
+
   void try_shape(int operand, Shape changed, std::string_view what) {
+    if (done() || still_differs(operand, changed)) return;
     Problem candidate = problem_;
     const std::string words = text(what, operand_name(operand, count()), ": ", to_string(changed));
     candidate.shapes[static_cast<std::size_t>(operand)] = std::move(changed);
