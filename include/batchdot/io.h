@@ -28,6 +28,12 @@ struct LoadedArray {
   TensorView view() const { return TensorView(storage.data(), layout); }
 };
 
+/// The endings of the names of files that are written, one for each format: ".npy". What is read is
+/// told by its first bytes.
+BATCHDOT_API std::span<const std::string_view> array_endings();
+/// True if the name has one of them.
+BATCHDOT_API bool has_array_ending(std::string_view path);
+
 /// Reads the header alone. \param raw_as  what two opaque bytes (`|V2`) are read as: bf16, or
 /// refused. \throws Error  kIo, kFileKind, kFileFormat, kLimit.
 BATCHDOT_API ArrayInfo inspect_array(const std::string& path, std::optional<DType> raw_as = {});

@@ -2,6 +2,8 @@
 #include "batchdot/io.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <new>
 
 #include "src/core/checked.h"
@@ -17,7 +19,9 @@ constexpr const Format* kFormats[] = {&kNpyFormat};
 
 std::string known_extensions() {
   std::string known;
-  for (const Format* format : kFormats) known += text(known.empty() ? "" : ", ", format->extension);
+  for (const std::string_view ending : array_endings()) {
+    known += text(known.empty() ? "" : ", ", ending);
+  }
   return known;
 }
 
@@ -82,6 +86,22 @@ auto within_memory(const char* function, const std::string& path, Call call) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> array_endings() {
+  static const auto endings = [] {
+    std::array<std::string_view, std::size(kFormats)> all;
+    std::transform(std::begin(kFormats), std::end(kFormats), all.begin(),
+                   [](const Format* format) { return format->extension; });
+    return all;
+  }();
+  return endings;
+}
+
+bool has_array_ending(std::string_view path) {
+  const std::span<const std::string_view> endings = array_endings();
+  return std::any_of(endings.begin(), endings.end(),
+                     [&](std::string_view ending) { return path.ends_with(ending); });
+}
 
 ArrayInfo inspect_array(const std::string& path, std::optional<DType> raw_as) {
   return within_memory("read", path, [&] {

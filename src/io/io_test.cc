@@ -61,6 +61,14 @@ std::string some_bytes(DType dtype, std::size_t count) {
   return bytes;
 }
 
+TEST(ArrayEndings, AreThoseOfTheFormatsThatAreWritten) {
+  const std::span<const std::string_view> endings = array_endings();
+  EXPECT_EQ(std::vector(endings.begin(), endings.end()), (std::vector<std::string_view>{".npy"}));
+  EXPECT_TRUE(has_array_ending("a/b.npy"));
+  EXPECT_FALSE(has_array_ending("a.npy/b"));
+  EXPECT_FALSE(has_array_ending("npy"));
+}
+
 TEST(ReadArray, TakesEveryTypeOrderAndVersion) {
   const TestFolder folder;
   const std::string path = folder / "a.npy";

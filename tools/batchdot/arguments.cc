@@ -32,6 +32,18 @@ std::string with_dashes(std::string_view name) { return "--" + std::string(name)
               place);
 }
 
+// An option without its value, or one that stands twice; CLI11's message begins with its name.
+[[noreturn]] void refuse_number_of_values(const Verb& verb, const CLI::ArgumentMismatch& error) {
+  const std::string message = error.what();
+  const std::string name = message.substr(0, message.find(':'));
+  ErrorPlace place;
+  place.option = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+  throw Error(ErrorCode::kUsage,
+              std::string(verb.name) + ": " + name +
+                  (message.ends_with("missing") ? " needs a value" : " stands more than once"),
+              place);
+}
+
 std::string operand_name(std::size_t operand, std::size_t count) {
   if (count == 1) return "operand";
   if (count == 2) return operand == 0 ? "lhs" : "rhs";
@@ -90,9 +102,14 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
                       ? app.add_flag(names)
                       : app.add_option(names, slot.value)->allow_extra_args(false);
   }
-  std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 wants them
+  // After "--" nothing is an option.
+  const auto end = std::find(words.begin(), words.end(), "--");
+  std::vector<std::string> options(words.begin(), end);
+  std::reverse(options.begin(), options.end());  // as CLI11 wants them
   try {
-    app.parse(std::move(reversed));
+    app.parse(std::move(options));
+  } catch (const CLI::ArgumentMismatch& error) {
+    refuse_number_of_values(verb, error);
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorCode::kUsage, std::string(verb.name) + ": " + error.what());
   }
@@ -103,6 +120,7 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
   for (const std::string& word : arguments.words) {
     if (word.size() > 1 && word[0] == '-') refuse_option(verb, slots, word);
   }
+  if (end != words.end()) arguments.words.insert(arguments.words.end(), end + 1, words.end());
   for (const Slot& slot : slots) {
     if (slot.parsed->count() == 0) continue;
     if (slot.option.info.kind == OptionKind::kFlag && !slot.parsed->as<bool>()) continue;
@@ -130,7 +148,7 @@ bool Request::has_files() const {
 }
 
 bool is_file(std::string_view word) {
-  return word.ends_with(".npy") || word.find('/') != std::string_view::npos;
+  return has_array_ending(word) || word.find('/') != std::string_view::npos;
 }
 
 Request read_request(const Arguments& arguments, Session& session) {

@@ -147,24 +147,34 @@ Outcome compute_watched(const Request& request, const std::string& out_file, int
   return outcome;
 }
 
+// ".npy", and the other ones there are.
+std::string endings() {
+  std::string all;
+  for (const std::string_view ending : array_endings()) {
+    all += (all.empty() ? "" : " or ") + std::string(ending);
+  }
+  return all;
+}
+
 int run(const Arguments& arguments, Session& session) {
   const std::string* out_file = arguments.find("output");
   if (out_file == nullptr) {
     throw Error(ErrorCode::kUsage,
                 "run: needs a file for the result: batchdot run OPERATION FILE... -o OUT.npy");
   }
-  if (!out_file->ends_with(".npy")) {
+  if (!has_array_ending(*out_file)) {
     ErrorPlace place;
     place.option = "output";
     place.file = *out_file;
-    throw Error(ErrorCode::kUsage, "run: -o takes a file that ends in .npy: " + *out_file, place);
+    throw Error(ErrorCode::kUsage,
+                "run: -o takes a file that ends in " + endings() + ": " + *out_file, place);
   }
   const int threads = threads_of(arguments);
   const Request request = read_request(arguments, session);
   for (std::size_t i = 0; i < request.files.size(); ++i) {
     if (!request.files[i].empty()) continue;
-    throw Error(ErrorCode::kUsage, "run: takes files, which end in .npy or hold a '/': operand " +
-                                       std::to_string(i) + " is the shape " +
+    throw Error(ErrorCode::kUsage, "run: takes files, which end in " + endings() +
+                                       " or hold a '/': operand " + std::to_string(i) + " is the shape " +
                                        to_string(request.problem.shapes[i]));
   }
   Outcome outcome;
