@@ -145,15 +145,18 @@ void check_workspace(const Plan::Impl& plan, std::span<const TensorView> operand
 struct StepRun {
   const Plan::Impl* plan;
   const Step* step;
-  TaskContext context;
-  std::byte* scratch;
+  TaskContext context;  // of task 0
 };
+
+void run_all(const StepRun& run) {
+  std::visit([&](const auto& step) { run_items(step, run.context, 0, step.items); }, *run.step);
+}
 
 // Task t takes the items t n/T .. (t+1) n/T - 1.
 void run_task(void* context, int index) {
   const StepRun& run = *static_cast<const StepRun*>(context);
   TaskContext task = run.context;
-  task.scratch = run.scratch + static_cast<std::size_t>(index) * run.plan->task_bytes;
+  task.scratch += static_cast<std::size_t>(index) * run.plan->task_bytes;
   std::visit(
       [&](const auto& step) {
         const std::int64_t tasks = run.plan->tasks;
@@ -174,14 +177,15 @@ void Plan::run(std::span<const TensorView> operands, const MutableTensorView& ou
                const RunControl& control) const {
   check_views(*impl_, operands, out);
   check_workspace(*impl_, operands, out, workspace);
-  StepRun run{impl_.get(), nullptr, {}, workspace.data() + impl_->temporary_bytes};
-  run.context.operands = operands.data();
-  run.context.out = static_cast<std::byte*>(out.data);
-  run.context.temporaries = workspace.data();
-  run.context.control = &control;
+  StepRun run{impl_.get(),
+              nullptr,
+              {operands.data(), static_cast<std::byte*>(out.data), workspace.data(),
+               workspace.data() + impl_->temporary_bytes, &control}};
   for (const Step& step : impl_->steps) {
     run.step = &step;
-    if (impl_->tasks == 1 || executor.parallel_for == nullptr) {
+    if (impl_->tasks == 1) {
+      run_all(run);
+    } else if (executor.parallel_for == nullptr) {
       for (int task = 0; task < impl_->tasks; ++task) run_task(&run, task);
     } else {
       executor.parallel_for(executor.state, impl_->tasks, run_task, &run);

@@ -45,7 +45,8 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
       const kernel::FloatModeGuard mode(mode_of(step.arithmetic));
       while (at < end) {
         const Odometer batch(f.batch, at);
-        call.items = std::min(end - at, inner.extent - at % inner.extent);
+        call.items = end - at;
+        if (f.batch.size() > 1) call.items = std::min(call.items, inner.extent - at % inner.extent);
         call.a = lhs + batch.lhs * bytes;
         call.b = rhs + batch.rhs * bytes;
         call.out = out + batch.out * bytes;
