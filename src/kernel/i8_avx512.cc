@@ -33,6 +33,10 @@ BATCHDOT_VNNI void tile(const TileCall& call) {
   const std::int32_t* b = static_cast<const std::int32_t*>(call.b);
   const std::int64_t a_row = 4 * call.a_row;
   const std::int64_t a_k = 4 * call.a_k;
+  std::int32_t* sum = static_cast<std::int32_t*>(call.sum);
+  for (int i = 0; i < MR; ++i) {  // asked for now, needed at the end
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(sum + i * call.sum_row + v * kLanes, 1);
+  }
   __m512i acc[MR][NV];
   for (int v = 0; v < NV; ++v) {
     const __m512i head = _mm512_loadu_si512(b + v * kLanes);
@@ -48,7 +52,6 @@ BATCHDOT_VNNI void tile(const TileCall& call) {
       for (int v = 0; v < NV; ++v) acc[i][v] = _mm512_dpbusd_epi32(acc[i][v], a_ik, b_row[v]);
     }
   }
-  std::int32_t* sum = static_cast<std::int32_t*>(call.sum);
   for (int v = 0; v < NV; ++v) {
     const int columns = std::clamp(call.columns - v * kLanes, 0, kLanes);
     const auto exists = static_cast<__mmask16>((1u << columns) - 1);
@@ -114,8 +117,7 @@ BATCHDOT_VNNI void fill_i8_head(void* panel, std::int64_t rows, int width) {
     for (std::int64_t k = 0; k < rows; ++k, at += width) {
       sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(at));
     }
-    sum = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sum, 7));
-    _mm512_storeu_si512(head + r, sum);
+    _mm512_storeu_si512(head + r, _mm512_mullo_epi32(sum, _mm512_set1_epi32(-128)));
   }
 }
 

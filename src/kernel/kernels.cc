@@ -31,9 +31,9 @@ inline constexpr int kScalarLanes = 4;
 // Register tiles. 32 vector registers: 8 x 3, which loads least for each multiply-add and is at the
 // peak from K = 16 up; 16 registers: 6 x 2. Complex numbers take two accumulators for an element.
 #if HWY_TARGET == HWY_AVX2
-inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 4, kComplexNV = 1;
+inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 6, kComplexNV = 1;
 #else
-inline constexpr int kRealMR = 8, kRealNV = 3, kComplexMR = 4, kComplexNV = 2;
+inline constexpr int kRealMR = 8, kRealNV = 3, kComplexMR = 6, kComplexNV = 2;
 #endif
 
 // Fills tile[i][v] for every height 1 .. MR and width 1 .. NV.
@@ -122,7 +122,11 @@ ArithmeticKernels complex_kernels() {
   kernels.dots = reference_dots_complex<T>;
   constexpr std::size_t kIndex = std::is_same_v<T, float> ? index_of<C64>() : index_of<C128>();
   kernels.pack_a[kIndex] = pack_complex_pairs<T>;
-  kernels.pack_b[kIndex] = pack_complex_planes<T>;
+  if constexpr (kIsScalar) {
+    kernels.pack_b[kIndex] = pack_planes_one_by_one<T>;
+  } else {
+    kernels.pack_b[kIndex] = pack_complex_planes<T>;
+  }
   return kernels;
 }
 

@@ -218,7 +218,9 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
       const Element<Real> wanted =
           expected<Real>(arithmetic, a, i, b, j, K, {before[at], before[im]}, first);
       ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where));
-      if (kPlanes == 2) ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+      if (kPlanes == 2) {
+        ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+      }
     }
   }
 }
