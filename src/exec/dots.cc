@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A dots step: M = N = 1, lanes run over the batch.
+// A dots step: M = N = 1, lanes run over the batch, or over blocks of K where rows are long.
 
 #include <algorithm>
 
@@ -14,7 +14,7 @@ namespace {
 using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
-// A dots step: M = N = 1, lanes run over the batch. a is lhs, b is rhs, both packed as vectors.
+// a is lhs, b is rhs; both read where they lie, or packed as vectors of items.
 class DotsItems {
  public:
   DotsItems(const ContractStep& step, const DotsScratch& layout, const TaskContext& task)
@@ -33,8 +33,13 @@ class DotsItems {
   // Items first .. last-1 of the batch.
   void run(std::int64_t first, std::int64_t last) {
     const FoldedAxes& batch = step_.folded.batch;
-    for (std::int64_t at = first; at < last; at += kernels_.dots_width) {
-      const std::int64_t count = std::min<std::int64_t>(kernels_.dots_width, last - at);
+    for (std::int64_t at = first; at < last; at += layout_.chunk) {
+      const std::int64_t count = std::min(layout_.chunk, last - at);
+      if (!step_.packs_lhs) {
+        sum_in_place(at, count);
+        store_sums(at, count);
+        continue;
+      }
       const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
       const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
       sum(at, count, lhs, rhs);
@@ -43,6 +48,27 @@ class DotsItems {
   }
 
  private:
+  void sum_in_place(std::int64_t at, std::int64_t count) {
+    const Folded& f = step_.folded;
+    const FloatModeGuard mode(mode_of(step_.arithmetic));
+    const auto element = static_cast<std::int64_t>(kernels_.panel_bytes);
+    kernel::RowsCall call{};
+    call.rows = count;
+    call.a_row = *one_stride(f.batch, Side::kLhs);
+    call.b_row = *one_stride(f.batch, Side::kRhs);
+    call.sum = scratch_ + layout_.sums;
+    call.first = true;
+    std::int64_t k = 0;
+    do {
+      call.K = std::min(f.K - k, step_.blocking.KC);
+      call.a = lhs_ + (at * call.a_row + k) * element;
+      call.b = rhs_ + (at * call.b_row + k) * element;
+      kernels_.row_dots(call);
+      call.first = false;
+      k += call.K;
+    } while (k < f.K && !is_stopped(control_));
+  }
+
   void sum(std::int64_t at, std::int64_t count, const AxisWalk& lhs, const AxisWalk& rhs) {
     const Folded& f = step_.folded;
     const FloatModeGuard mode(mode_of(step_.arithmetic));
@@ -94,7 +120,7 @@ class DotsItems {
     const AxisWalk out = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
     StoreCall call{};
     call.sums = scratch_ + layout_.sums;
-    call.sum_plane = kernels_.dots_width;
+    call.sum_plane = layout_.chunk;
     call.rows = 1;
     call.columns = count;
     call.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;

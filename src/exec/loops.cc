@@ -48,6 +48,8 @@ void run_items(const ContractStep& step, const TaskContext& task, std::int64_t f
       return run_dots(step, task, first, last);
     case ContractStep::Form::kTiny:
       return run_tiny(step, task, first, last);
+    case ContractStep::Form::kVector:
+      return run_vector(step, task, first, last);
   }
 }
 

@@ -28,13 +28,15 @@ void run_items(const RowwiseStep& step, const TaskContext& task, std::int64_t fi
 void run_items(const CopyStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last);
 
-/// The forms of a contraction, each in a file of its own: tiles.cc, dots.cc, tiny.cc.
+/// The forms of a contraction, each in a file of its own: tiles.cc, dots.cc, tiny.cc, vector.cc.
 void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last);
 void run_dots(const ContractStep& step, const TaskContext& task, std::int64_t first,
               std::int64_t last);
 void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t first,
               std::int64_t last);
+void run_vector(const ContractStep& step, const TaskContext& task, std::int64_t first,
+                std::int64_t last);
 
 /// The memory of a place.
 std::byte* address_of(const Place& place, DType dtype, const TaskContext& task);

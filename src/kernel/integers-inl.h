@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
+#include "src/kernel/dots-inl.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/microkernel-inl.h"
 

@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 #include "src/kernel/bf16_avx512.h"
 #include "src/kernel/complex-inl.h"
+#include "src/kernel/dots-inl.h"
 #include "src/kernel/i8_avx512.h"
 #include "src/kernel/integers-inl.h"
 #include "src/kernel/microkernel-inl.h"
@@ -91,6 +92,15 @@ ArithmeticKernels real_kernels() {
       kernels.tiny = tiny<T>;
       kernels.tiny_columns = kTinyNV * kernels.lanes;
     }
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (std::is_floating_point_v<T>) {
+      kernels.row_dots = row_dots<T>;
+      [&]<int... I>(std::integer_sequence<int, I...>) {
+        ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);
+      }
+      (std::make_integer_sequence<int, kMaxVectorRows>{});
+    }
+#endif
   }
   return kernels;
 }

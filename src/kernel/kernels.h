@@ -112,6 +112,25 @@ struct TinyCall {
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyK = 64;
 static_assert(kTinyK <= kBlock);
+/// Dot products of rows that are read where they lie, k contiguous in both.
+///
+///     row_dots      sum[j]               = (first ? nothing : sum[j]) + a[j] . b[j]
+///     vector_rows   sum[i * sum_row + j] = ...                          a[i] . b[j]
+///
+/// In pieces of K, each but the last a multiple of kBlock.
+struct RowsCall {
+  std::int64_t K;
+  std::int64_t rows;  ///< of b
+  const void* a;
+  std::int64_t a_row;
+  const void* b;
+  std::int64_t b_row;
+  void* sum;
+  std::int64_t sum_row;
+  bool first;
+};
+using RowsFunction = void (*)(const RowsCall& call);
+inline constexpr int kMaxVectorRows = 4;
 
 inline constexpr int kMaxMR = 8;
 inline constexpr int kMaxNV = 3;
@@ -130,6 +149,8 @@ struct ArithmeticKernels {
   DotsFunction dots;
   TinyFunction tiny;  ///< null: this arithmetic has none
   int tiny_columns;   ///< the widest rows of the result that tiny takes
+  RowsFunction row_dots;                     ///< null: there is none
+  RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];

@@ -243,38 +243,6 @@ void tile_real(const TileCall& call) {
   }
 }
 
-/// Vectors of one dots panel: enough independent chains to hide the latency of a multiply-add.
-inline constexpr int kDotsVectors = 4;
-
-/// DotsCall for real numbers and 32-bit integers: lanes are items.
-template <class T>
-void dots_real(const DotsCall& call) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const T* a = static_cast<const T*>(call.a);
-  const T* b = static_cast<const T*>(call.b);
-  T* sum = static_cast<T*>(call.sum);
-  std::int64_t left = call.K;
-  bool first = call.first;
-  do {
-    const std::int64_t steps = std::min(left, kBlock);
-    left -= steps;
-    hn::Vec<decltype(d)> acc[kDotsVectors];
-    for (auto& vector : acc) vector = hn::Zero(d);
-    for (std::int64_t k = 0; k < steps; ++k, a += call.width, b += call.width) {
-      for (int v = 0; v < kDotsVectors; ++v) {
-        acc[v] =
-            multiply_add_lanes(hn::LoadU(d, a + v * lanes), hn::LoadU(d, b + v * lanes), acc[v]);
-      }
-    }
-    for (int v = 0; v < kDotsVectors; ++v) {
-      T* at = sum + v * lanes;
-      hn::StoreU(first ? acc[v] : hn::Add(hn::LoadU(d, at), acc[v]), d, at);
-    }
-    first = false;
-  } while (left > 0);
-}
-
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace batchdot::kernel::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

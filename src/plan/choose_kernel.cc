@@ -218,41 +218,90 @@ TileScratch tile_scratch(const ContractStep& step) {
 DotsScratch dots_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto width = static_cast<std::size_t>(step.kernels->dots_width);
-  const std::size_t panel = width *
-                            static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
-                            step.kernels->panel_bytes;
+  const std::size_t panel =
+      step.packs_lhs
+          ? width * static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
+                step.kernels->panel_bytes
+          : 0;
   DotsScratch s;
   std::size_t at = 0;
   s.panels_lhs = take(at, panel);
   s.panels_rhs = take(at, panel);
-  s.sums = take(at, width * step.kernels->panel_bytes);
-  const std::size_t table = width * sizeof(std::int64_t);
-  s.lhs_items = take(at, table);
-  s.rhs_items = take(at, table);
+  s.chunk = step.packs_lhs ? step.kernels->dots_width : step.blocking.row_block;
+  s.sums = take(at, static_cast<std::size_t>(s.chunk) * step.kernels->panel_bytes);
+  const std::size_t table = static_cast<std::size_t>(s.chunk) * sizeof(std::int64_t);
+  s.lhs_items = take(at, step.packs_lhs ? table : 0);
+  s.rhs_items = take(at, step.packs_lhs ? table : 0);
   s.out_items = take(at, table);
   s.bias_items = take(at, table);
-  s.lhs_k = take(at, table_bytes(f.k, step.blocking.KC));
-  s.rhs_k = take(at, table_bytes(f.k, step.blocking.KC));
+  s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.bytes = at;
+  return s;
+}
+
+VectorScratch vector_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const std::int64_t columns = step.blocking.column_block;
+  VectorScratch s;
+  std::size_t at = 0;
+  s.sums = take(
+      at, step.is_direct ? 0 : static_cast<std::size_t>(f.M * columns) * step.kernels->panel_bytes);
+  s.out_rows = take(at, table_bytes(f.m, f.M));
+  s.bias_rows = take(at, table_bytes(f.m, f.M));
+  s.out_columns = take(at, table_bytes(f.n, columns));
+  s.bias_columns = take(at, table_bytes(f.n, columns));
   s.bytes = at;
   return s;
 }
 
 namespace {
 
-std::string_view dots_refuse(const ContractStep& step) {
+// Rows of both operands can be read where they lie, by kernels that take no offsets.
+std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (f.M != 1 || f.N != 1) return "M * N > 1";
-  if (f.batch_count <= 1) return "one item alone";
+  const DType element = panel_dtype(step.arithmetic);
+  if (step.arithmetic != Arithmetic::kF32 && step.arithmetic != Arithmetic::kF64) {
+    return "there is no such kernel for this arithmetic";
+  }
+  if (!(step.lhs_dtype == element) || !(step.rhs_dtype == element)) return "operands are converted";
+  if (one_stride(f.k, Side::kLhs) != 1 || one_stride(f.k, Side::kRhs) != 1) {
+    return "K is not contiguous in both operands";
+  }
   return {};
 }
 
-void set_up_dots(ContractStep& step, int, std::vector<Refusal>&) {
+std::string_view why_dots_are_packed(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (step.kernels->row_dots == nullptr) return "the target has no such kernel";
+  if (!is_one_stride(f.batch, Side::kLhs) || !is_one_stride(f.batch, Side::kRhs)) {
+    return "the axes of the batch do not fold";
+  }
+  return why_rows_are_not_read_in_place(step);
+}
+
+std::string_view dots_refuse(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (f.M != 1 || f.N != 1) return "M * N > 1";
+  if (f.batch_count <= 1 && !why_dots_are_packed(step).empty()) return "one item alone";
+  return {};
+}
+
+void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const kernel::ArithmeticKernels& kernels = *step.kernels;
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  step.packs_lhs = step.packs_rhs = true;
-  const std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
-  b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
+  const std::string_view why = why_dots_are_packed(step);
+  step.packs_lhs = step.packs_rhs = !why.empty();
+  std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
+  if (why.empty()) {
+    const std::int64_t share = round_up(ceil_div(f.batch_count, tasks), kernels.lanes);
+    b.row_block = std::max<std::int64_t>(1, std::min(most, share));
+    b.KC = std::clamp<std::int64_t>(f.K, 1, kItemWork);
+  } else {
+    refused.push_back({"rows in place", why});
+    b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
+  }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;
   b.MC = b.NC = 1;
@@ -289,6 +338,34 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
   step.items = f.M * f.N == 0 ? 0 : ceil_div(f.batch_count, b.row_block);
+}
+
+std::string_view vector_refuse(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (f.M < 1 || f.M > kernel::kMaxVectorRows) return "M is not 1 to 4";
+  if (f.N < step.kernels->lanes) return "N fills no vector";
+  if (step.kernels->vector_rows[f.M - 1] == nullptr) return "the target has no such kernel";
+  if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.n, Side::kRhs)) {
+    return "the axes of the operands do not fold into M and N";
+  }
+  return why_rows_are_not_read_in_place(step);
+}
+
+void set_up_vector(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  Blocking& b = step.blocking;
+  const std::string_view why = why_sums_need_scratch(step);
+  if (!why.empty()) refused.push_back({"sums kept in the result", why});
+  step.is_direct = why.empty();
+  step.packs_lhs = step.packs_rhs = false;
+  b.MR = static_cast<int>(step.folded.M);
+  b.NR = step.kernels->lanes;
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kItemWork / kernel::kMaxVectorRows / b.NR);
+  b.KC = b.KC < step.folded.K ? b.KC / kernel::kBlock * kernel::kBlock : b.KC;
+  split_work(step, tasks);
+  b.MC = b.MR;
+  b.NC = b.column_block;
+  step.items = step.folded.batch_count * b.column_blocks;
+  step.task_bytes = vector_scratch(step).bytes;
 }
 
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
@@ -343,6 +420,7 @@ constexpr struct {
 } kForms[] = {
     {ContractStep::Form::kDots, "dots", dots_refuse, set_up_dots},
     {ContractStep::Form::kTiny, "tiny", tiny_refuses, set_up_tiny},
+    {ContractStep::Form::kVector, "vector", vector_refuse, set_up_vector},
     {ContractStep::Form::kTiles, "tiles", nullptr, set_up_tiles},
 };
 

@@ -14,6 +14,8 @@ kernel::ArithmeticKernels made_up_kernels() {
   kernels.lanes = 8;
   kernels.dots_width = 8;
   kernels.panel_bytes = 4;
+  kernels.row_dots = [](const kernel::RowsCall&) {};
+  for (auto& vector : kernels.vector_rows) vector = kernels.row_dots;
   return kernels;
 }
 
@@ -69,11 +71,38 @@ TEST(ChooseKernel, ASmallDenseProductIsReadAndWrittenInPlace) {
 
 TEST(ChooseKernel, LonelyDotProductsRunOverTheBatch) {
   ContractStep step = product(5000, 1, 1, 64);
-  choose(step);
+  const std::vector<Refusal> refused = choose(step);
   EXPECT_EQ(step.form, ContractStep::Form::kDots);
+  EXPECT_FALSE(step.packs_lhs);
+  EXPECT_FALSE(is_refused(refused, "rows in place"));
   EXPECT_EQ(step.items, 5);  // kDotsPerItem each
   ContractStep one = product(1, 1, 1, 64);
   choose(one);
+  EXPECT_EQ(one.form, ContractStep::Form::kDots);
+  EXPECT_EQ(one.items, 1);
+  ContractStep shared = product(100, 1, 1, 64);
+  choose(shared, 3);
+  EXPECT_EQ(shared.items, 3);
+}
+
+TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
+  const auto packed = [](auto change) {
+    ContractStep step = product(5000, 1, 1, 64);
+    change(step);
+    return is_refused(choose(step), "rows in place") && step.packs_lhs && step.packs_rhs &&
+           step.form == ContractStep::Form::kDots && step.task_bytes > 0;
+  };
+  EXPECT_FALSE(packed([](ContractStep&) {}));
+  EXPECT_TRUE(packed([](ContractStep& s) { s.folded.k[0].lhs = 2; }));
+  EXPECT_TRUE(packed([](ContractStep& s) { s.folded.k[0].rhs = -1; }));
+  EXPECT_TRUE(packed([](ContractStep& s) { s.lhs_dtype = F16{}; }));
+  EXPECT_TRUE(packed([](ContractStep& s) { s.arithmetic = kernel::Arithmetic::kI32; }));
+  EXPECT_TRUE(packed([](ContractStep& s) {
+    s.folded.batch = {{50, 7000, 6400, 100, 0}, {100, 64, 64, 1, 0}};
+  }));
+  ContractStep one = product(1, 1, 1, 64);
+  one.folded.k[0].lhs = 2;
+  EXPECT_TRUE(is_refused(choose(one), "dots"));
   EXPECT_EQ(one.form, ContractStep::Form::kTiles);
 }
 
@@ -121,6 +150,49 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
   static const kernel::ArithmeticKernels kNone = made_up_kernels();
   EXPECT_TRUE(is_refused_after([](S s) { s.kernels = &kNone; }));
+}
+
+// M x K rows against N x K columns, K contiguous in both.
+ContractStep rows_and_columns(std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+  ContractStep step = product(b, M, N, K);
+  step.folded.n = axis(N, 0, K, 1);
+  step.folded.k = axis(K, 1, 1, 0);
+  return step;
+}
+
+TEST(ChooseKernel, FewRowsReadContiguousColumnsInPlace) {
+  for (const std::int64_t M : {1, 2, 3, 4}) {
+    ContractStep step = rows_and_columns(3, M, 100, 300);
+    const std::vector<Refusal> refused = choose(step, 4);
+    EXPECT_EQ(step.form, ContractStep::Form::kVector) << M;
+    EXPECT_TRUE(step.is_direct);
+    EXPECT_FALSE(step.packs_lhs || step.packs_rhs);
+    const Blocking& b = step.blocking;
+    EXPECT_EQ(b.row_blocks, 1);
+    EXPECT_GE(step.items, 4);
+    EXPECT_EQ(step.items, 3 * b.column_blocks);
+    EXPECT_GE(b.column_block * b.column_blocks, 100);
+    EXPECT_LT(b.column_block * (b.column_blocks - 1), 100);
+  }
+}
+
+TEST(ChooseKernel, VectorsAreRefusedForAReason) {
+  const auto refused = [](std::int64_t M, std::int64_t N, auto change) {
+    ContractStep step = rows_and_columns(3, M, N, 300);
+    change(step);
+    return is_refused(choose(step), "vector") && step.form == ContractStep::Form::kTiles;
+  };
+  const auto nothing = [](ContractStep&) {};
+  EXPECT_FALSE(refused(4, 8, nothing));
+  EXPECT_TRUE(refused(5, 8, nothing));
+  EXPECT_TRUE(refused(4, 7, nothing));
+  EXPECT_TRUE(refused(4, 8, [](ContractStep& s) { s.folded.k[0].lhs = 2; }));
+  EXPECT_TRUE(refused(4, 8, [](ContractStep& s) { s.folded.k[0].rhs = 2; }));
+  EXPECT_TRUE(refused(4, 8, [](ContractStep& s) { s.rhs_dtype = F16{}; }));
+  EXPECT_TRUE(refused(4, 8, [](ContractStep& s) { s.arithmetic = kernel::Arithmetic::kI32; }));
+  EXPECT_TRUE(refused(4, 8, [](ContractStep& s) {
+    s.folded.n = {{2, 0, 9000, 4, 0}, {4, 0, 300, 1, 0}};
+  }));
 }
 
 TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {

@@ -49,10 +49,11 @@ struct Blocking {
 
 /// A pairwise contraction.
 struct ContractStep {
-  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch. kTiny: small
-  /// M, N and K, many products a call. The order in which they are tried stands in
-  /// choose_kernel.cc, the loops in src/exec, a file each.
-  enum class Form : std::uint8_t { kTiles, kDots, kTiny };
+  /// kTiles: register tiles over M x N. kDots: M = N = 1, lanes run over the batch or over blocks
+  /// of K. kTiny: small M, N and K, many products a call. kVector: few rows of lhs against
+  /// contiguous columns of rhs, which are read once where they lie. The order in which they are
+  /// tried stands in choose_kernel.cc, the loops in src/exec, a file each.
+  enum class Form : std::uint8_t { kTiles, kDots, kTiny, kVector };
 
   Form form = Form::kTiles;
   Place lhs, rhs, out;  ///< after the swap, if Folded::swapped
@@ -165,9 +166,17 @@ struct DotsScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
   std::size_t lhs_items = 0, rhs_items = 0, out_items = 0, bias_items = 0;
   std::size_t lhs_k = 0, rhs_k = 0;
+  std::int64_t chunk = 0;  ///< items summed at a time
   std::size_t bytes = 0;
 };
 DotsScratch dots_scratch(const ContractStep& step);
+/// The same for a vector step.
+struct VectorScratch {
+  std::size_t sums = 0;
+  std::size_t out_rows = 0, bias_rows = 0, out_columns = 0, bias_columns = 0;
+  std::size_t bytes = 0;
+};
+VectorScratch vector_scratch(const ContractStep& step);
 
 /// Items of a dots step that one work item takes at most; Blocking::row_block says how many it
 /// does.

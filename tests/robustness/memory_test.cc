@@ -149,6 +149,12 @@ TEST_P(EveryDType, NothingOutsideTheViewsIsTouchedAtAnyTail) {
       ASSERT_NO_FATAL_FAILURE(run_between_guards(
           random, GetParam(), target, s, i % 2 == 0 ? Guarded::At::kEnd : Guarded::At::kBegin));
     }
+    for (std::int64_t K = 1; K <= 300; K += 3) {  // few rows, and dots that are longer than a block
+      const Sizes rows{2, 1 + K % 4, 16 + K % 25, K}, dots{1 + K % 40, 1, 1, K};
+      const Guarded::At at = K % 2 == 0 ? Guarded::At::kEnd : Guarded::At::kBegin;
+      ASSERT_NO_FATAL_FAILURE(run_between_guards(random, GetParam(), target, rows, at));
+      ASSERT_NO_FATAL_FAILURE(run_between_guards(random, GetParam(), target, dots, at));
+    }
     for (const Sizes s : {Sizes{1, 300, 5, 300}, Sizes{1, 7, 1100, 130}, Sizes{1, 150, 150, 1},
                           Sizes{1, 50, 270, 257}, Sizes{1100, 1, 1, 9}, Sizes{2, 3, 4, 0}}) {
       ASSERT_NO_FATAL_FAILURE(run_between_guards(random, GetParam(), target, s, Guarded::At::kEnd));

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vector step: few rows of lhs against columns of rhs that are read once, where they lie.
+
+#include <algorithm>
+
+#include "src/exec/loops.h"
+#include "src/exec/store.h"
+#include "src/exec/walk.h"
+
+namespace batchdot {
+
+namespace {
+
+using kernel::FloatMode;
+using kernel::FloatModeGuard;
+
+// One work item: all rows, a range of columns, of one batch item.
+class VectorItem {
+ public:
+  VectorItem(const ContractStep& step, const VectorScratch& layout, const TaskContext& task)
+      : step_(step),
+        folded_(step.folded),
+        layout_(layout),
+        scratch_(task.scratch),
+        control_(*task.control),
+        element_(static_cast<std::int64_t>(step.kernels->panel_bytes)),
+        out_element_(static_cast<std::int64_t>(step.out_dtype.size_bytes())),
+        lhs_(address_of(step.lhs, step.lhs_dtype, task)),
+        rhs_(address_of(step.rhs, step.rhs_dtype, task)),
+        out_(address_of(step.out, step.out_dtype, task)),
+        bias_(step.scale.bias.where == Place::Where::kNone
+                  ? nullptr
+                  : address_of(step.scale.bias, step.out_dtype, task)) {}
+
+  void run(const Odometer& batch, std::int64_t column_block) {
+    const std::int64_t column = column_block * step_.blocking.column_block;
+    const std::int64_t columns = std::min(step_.blocking.column_block, folded_.N - column);
+    StoreCall call{};
+    call.rows = folded_.M;
+    call.columns = columns;
+    call.out = out_ + (batch.out + base_of(folded_.m, Side::kOut, 0) +
+                       base_of(folded_.n, Side::kOut, column)) *
+                          out_element_;
+    if (step_.is_direct) {
+      return multiply(batch, column, columns, call.out,
+                      folded_.M == 1 ? 0 : *one_stride(folded_.m, Side::kOut));
+    }
+    multiply(batch, column, columns, scratch_ + layout_.sums, columns);
+    store_sums(batch, column, call);
+  }
+
+ private:
+  void multiply(const Odometer& batch, std::int64_t column, std::int64_t columns, std::byte* sum,
+                std::int64_t sum_row) const {
+    const FloatModeGuard mode(mode_of(step_.arithmetic));
+    kernel::RowsCall call{};
+    call.rows = columns;
+    call.a_row = *one_stride(folded_.m, Side::kLhs);
+    call.b_row = *one_stride(folded_.n, Side::kRhs);
+    call.sum = sum;
+    call.sum_row = sum_row;
+    call.first = true;
+    std::int64_t k = 0;
+    do {
+      call.K = std::min(folded_.K - k, step_.blocking.KC);
+      call.a = lhs_ + (batch.lhs + k) * element_;
+      call.b = rhs_ + (batch.rhs + column * call.b_row + k) * element_;
+      step_.kernels->vector_rows[folded_.M - 1](call);
+      call.first = false;
+      k += call.K;
+    } while (k < folded_.K && !is_stopped(control_));
+  }
+
+  void store_sums(const Odometer& batch, std::int64_t column, StoreCall& call) const {
+    const FloatModeGuard mode(FloatMode::kDefault);
+    call.sums = scratch_ + layout_.sums;
+    call.sum_row = call.columns;
+    const AxisWalk rows = walk(folded_.m, Side::kOut, 0, call.rows, scratch_ + layout_.out_rows);
+    const AxisWalk columns =
+        walk(folded_.n, Side::kOut, column, call.columns, scratch_ + layout_.out_columns);
+    call.out_row = rows.stride;
+    call.out_rows = rows.offsets;
+    call.out_column = columns.stride;
+    call.out_columns = columns.offsets;
+    if (bias_ != nullptr) {
+      call.bias = bias_ + (batch.bias + base_of(folded_.n, Side::kBias, column)) * out_element_;
+      const AxisWalk bias_rows =
+          walk(folded_.m, Side::kBias, 0, call.rows, scratch_ + layout_.bias_rows);
+      const AxisWalk bias_columns =
+          walk(folded_.n, Side::kBias, column, call.columns, scratch_ + layout_.bias_columns);
+      call.bias_row = bias_rows.stride;
+      call.bias_rows = bias_rows.offsets;
+      call.bias_column = bias_columns.stride;
+      call.bias_columns = bias_columns.offsets;
+    }
+    call.alpha = step_.scale.alpha;
+    call.beta = step_.scale.beta;
+    store(step_.arithmetic, step_.out_dtype, call);
+  }
+
+  const ContractStep& step_;
+  const Folded& folded_;
+  const VectorScratch& layout_;
+  std::byte* scratch_;
+  const RunControl& control_;
+  std::int64_t element_, out_element_;
+  const std::byte* lhs_;
+  const std::byte* rhs_;
+  std::byte* out_;
+  const std::byte* bias_;
+};
+
+}  // namespace
+
+void run_vector(const ContractStep& step, const TaskContext& task, std::int64_t first,
+                std::int64_t last) {
+  const VectorScratch layout = vector_scratch(step);
+  VectorItem vector(step, layout, task);
+  const std::int64_t column_blocks = step.blocking.column_blocks;
+  Odometer batch(step.folded.batch, first / column_blocks);
+  for (std::int64_t item = first; item < last; ++item) {
+    const std::int64_t within = item % column_blocks;
+    vector.run(batch, within);
+    if (within + 1 == column_blocks) batch.next();
+    if (finish_item(*task.control)) return;
+  }
+}
+
+}  // namespace batchdot
