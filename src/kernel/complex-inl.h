@@ -111,20 +111,25 @@ void pack_complex_pairs(const PackCall& call) {
   }
 }
 
-// Any strides: each k all re, then all im.
+// Any strides: each k all re, then all im. From `first_row` on.
 template <class T>
-void pack_planes_one_by_one(const PackCall& call) {
+void pack_planes_from(const PackCall& call, int first_row) {
   const std::complex<T>* source = static_cast<const std::complex<T>*>(call.source);
   T* panel = static_cast<T*>(call.panel);
   for (std::int64_t k = 0; k < call.K; ++k, panel += 2 * call.width) {
-    for (int r = 0; r < call.rows; ++r) {
+    for (int r = first_row; r < call.rows; ++r) {
       const std::complex<T> x = source[row_offset(call, r) + k_offset(call, k)];
       panel[r] = x.real();
       panel[call.width + r] = call.conjugate ? -x.imag() : x.imag();
     }
-    pad_row(panel, call.rows, call.padded);
-    pad_row(panel + call.width, call.rows, call.padded);
+    const int behind = std::max(first_row, call.rows);
+    pad_row(panel, behind, call.padded);
+    pad_row(panel + call.width, behind, call.padded);
   }
+}
+template <class T>
+void pack_planes_one_by_one(const PackCall& call) {
+  pack_planes_from<T>(call, 0);
 }
 
 template <class T>
@@ -203,14 +208,16 @@ HWY_INLINE void pack_planes_of_columns(const PackCall& call, int r) {
   }
 }
 
-/// PackCall for complex numbers that are vectors: each k all re, then all im.
+/// PackCall for complex numbers that are vectors: each k all re, then all im. Whole vectors up to
+/// `padded`, the rest one by one: beyond it lie the columns of somebody else.
 template <class T>
 void pack_complex_planes(const PackCall& call) {
   const hn::ScalableTag<T> d;
   constexpr int N = static_cast<int>(HWY_LANES(T));
-  if (call.rows == 0) return pack_planes_one_by_one<T>(call);
+  const int whole = call.padded / N * N;
+  if (call.rows == 0 || whole == 0) return pack_planes_from<T>(call, 0);
   if (call.k_offsets == nullptr && call.k_stride == 1) {
-    for (int r = 0; r < call.width; r += N) pack_planes_of_columns<T>(call, r);
+    for (int r = 0; r < whole; r += N) pack_planes_of_columns<T>(call, r);
   } else if (call.row_offsets == nullptr && call.row_stride == 1) {
     T* to = static_cast<T*>(call.panel);
     for (std::int64_t k = 0; k < call.K; ++k, to += 2 * call.width) {
@@ -219,7 +226,7 @@ void pack_complex_planes(const PackCall& call) {
       for (; r + N <= call.rows; r += N) {
         store_planes(d, hn::LoadU(d, from + 2 * r), hn::LoadU(d, from + 2 * r + N), call, N, to + r);
       }
-      for (; r < call.width; r += N) {
+      for (; r < whole; r += N) {
         const int count = std::max(0, call.rows - r);
         HWY_ALIGN T pairs[2 * N] = {};
         for (int i = 0; i < 2 * count; ++i) pairs[i] = from[2 * r + i];
@@ -227,8 +234,9 @@ void pack_complex_planes(const PackCall& call) {
       }
     }
   } else {
-    pack_planes_one_by_one<T>(call);
+    return pack_planes_from<T>(call, 0);
   }
+  if (whole < call.padded) pack_planes_from<T>(call, whole);
 }
 
 #endif

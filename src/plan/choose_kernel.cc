@@ -22,7 +22,7 @@ constexpr std::int64_t kLineElements = 16;  // of f32 in a cache line
 // Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
 // them. It can be stopped between blocks.
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
-constexpr std::int64_t kScatterRows = 128;  // where sums need scratch, a work item has at most
+constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
