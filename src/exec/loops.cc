@@ -21,21 +21,8 @@ std::byte* ones() {
 
 }  // namespace
 
-std::byte* address_of(const Place& place, DType dtype, const TaskContext& task) {
-  switch (place.where) {
-    case Place::Where::kOperand:
-      // Operands are only read; one pointer type serves both.
-      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index].data));
-    case Place::Where::kWorkspace:
-      return task.temporaries + place.offset_bytes;
-    case Place::Where::kOut:
-      return task.out;
-    case Place::Where::kOnes:
-      return dtype.visit([](auto record) { return ones<typename decltype(record)::Element>(); });
-    case Place::Where::kNone:
-      return nullptr;
-  }
-  return nullptr;
+std::byte* ones_of(DType dtype) {
+  return dtype.visit([](auto record) { return ones<typename decltype(record)::Element>(); });
 }
 
 void run_items(const ContractStep& step, const TaskContext& task, std::int64_t first,

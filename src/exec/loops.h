@@ -38,8 +38,26 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
 void run_vector(const ContractStep& step, const TaskContext& task, std::int64_t first,
                 std::int64_t last);
 
+/// 1, -1 of a dtype.
+std::byte* ones_of(DType dtype);
+
 /// The memory of a place.
-std::byte* address_of(const Place& place, DType dtype, const TaskContext& task);
+inline std::byte* address_of(const Place& place, DType dtype, const TaskContext& task) {
+  switch (place.where) {
+    case Place::Where::kOperand:
+      // Operands are only read; one pointer type serves both.
+      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index].data));
+    case Place::Where::kWorkspace:
+      return task.temporaries + place.offset_bytes;
+    case Place::Where::kOut:
+      return task.out;
+    case Place::Where::kOnes:
+      return ones_of(dtype);
+    case Place::Where::kNone:
+      return nullptr;
+  }
+  return nullptr;
+}
 
 /// True if somebody asked the run to stop.
 inline bool is_stopped(const RunControl& control) {
@@ -58,8 +76,9 @@ inline bool finish_item(const RunControl& control) {
 class Odometer {
  public:
   Odometer(const FoldedAxes& axes, std::int64_t start) : axes_(axes) {
-    std::fill_n(index_.begin(), axes.size(), 0);
-    for (std::size_t i = axes.size(); i-- > 0 && start > 0;) {
+    for (std::size_t i = axes.size(); i-- > 0;) {
+      index_[i] = 0;
+      if (start == 0) continue;
       index_[i] = start % axes[i].extent;
       start /= axes[i].extent;
       lhs += index_[i] * axes[i].lhs;

@@ -22,8 +22,9 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
   const std::byte* lhs = address_of(step.lhs, step.lhs_dtype, task);
   const std::byte* rhs = address_of(step.rhs, step.rhs_dtype, task);
   std::byte* out = address_of(step.out, step.out_dtype, task);
-  const auto bytes = static_cast<std::int64_t>(step.out_dtype.size_bytes());
-  const FoldedAxis inner = f.batch.empty() ? FoldedAxis{} : f.batch.back();
+  const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);  // nothing is converted
+  static constexpr FoldedAxis kOneItem;
+  const FoldedAxis& inner = f.batch.empty() ? kOneItem : f.batch.back();
 
   kernel::TinyCall call;
   call.M = f.M;

@@ -88,12 +88,10 @@ ArithmeticKernels real_kernels() {
     fill_tiles<kRealMR, kRealNV>(kernels.tile,
                                  []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
     kernels.dots = dots_real<T>;
-    if constexpr (hwy::IsFloat<T>()) {
-      kernels.tiny = tiny<T>;
-      kernels.tiny_columns = kTinyNV * kernels.lanes;
-    }
 #if HWY_TARGET != HWY_SCALAR
     if constexpr (std::is_floating_point_v<T>) {
+      kernels.tiny = tiny<T>;
+      kernels.tiny_columns = kTinyNV * kernels.lanes;
       kernels.row_dots = row_dots<T>;
       [&]<int... I>(std::integer_sequence<int, I...>) {
         ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);

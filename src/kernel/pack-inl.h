@@ -70,7 +70,7 @@ HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row, std::int64_
   }
 }
 
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_TARGET != HWY_SCALAR  // which has one lane, no interleaving, and is not used
 // Rows of which the k are contiguous, kLanes at a time, transposed in registers: of each row one
 // piece of 128 bits is loaded into a block of a vector, so that only exchanges inside blocks are
 // left to do.
@@ -155,6 +155,8 @@ HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
   }
 }
 #endif
+
+#endif  // HWY_SCALAR
 
 /// PackCall for real numbers and integers.
 template <class Source, class Packed>

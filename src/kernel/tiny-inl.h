@@ -20,6 +20,8 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET != HWY_SCALAR  // which has one lane, no interleaving, and is not used
+
 // Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers as
 // there are registers for.
 inline constexpr std::int64_t kTinyMR = 8;
@@ -299,6 +301,8 @@ void tiny(const TinyCall& call) {
   if (call.N <= kWidest) return of_width.template operator()<kWidest, 1>();
   return of_width.template operator()<kWidest, kTinyNV>();
 }
+
+#endif  // HWY_SCALAR
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace batchdot::kernel::HWY_NAMESPACE
