@@ -154,8 +154,6 @@ HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
     pack_one_by_one<T, T>(call, r, 0);
   }
 }
-#endif
-
 #endif  // HWY_SCALAR
 
 /// PackCall for real numbers and integers.
