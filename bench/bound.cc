@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/bound.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -177,6 +178,14 @@ __attribute__((target("avx512f,avx512dq"))) double peak_i64(std::int64_t rounds,
 }
 #endif
 
+clockid_t clock_used = CLOCK_MONOTONIC;
+
+double now_seconds() {
+  timespec time = {};
+  ::clock_gettime(clock_used, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 // The best of a few tries, each all threads at once, in units of 1e9 a second.
 double best_rate(int threads, int tries, const std::function<double(int thread)>& work) {
   double best = 0;
@@ -187,10 +196,9 @@ double best_rate(int threads, int tries, const std::function<double(int thread)>
     const auto run = [&](int thread) {
       --waiting;
       while (waiting > 0) std::this_thread::yield();
-      const auto begin = std::chrono::steady_clock::now();
+      const double begin = now_seconds();
       done[static_cast<std::size_t>(thread)] = work(thread);
-      seconds[static_cast<std::size_t>(thread)] =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      seconds[static_cast<std::size_t>(thread)] = now_seconds() - begin;
     };
     std::vector<std::thread> others;
     for (int thread = 1; thread < threads; ++thread) others.emplace_back(run, thread);
@@ -214,7 +222,8 @@ double peak_rate(int threads, const Peak& peak) {
 
 }  // namespace
 
-std::string bounds_as_json(int threads) {
+std::string bounds_as_json(int threads, bool cpu_time) {
+  clock_used = cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
   std::string peaks;
   const auto add = [&](const char* dtypes, double rate) {
     char text[64];

@@ -10,6 +10,7 @@ namespace bench {
 /// ...}]}, of so many threads at once. Takes a second or two. A dtype whose instruction this CPU
 /// lacks, or for which none is written here, is left out. `bytes` is the working set of each
 /// thread, `mixed` a copy, its reads and writes together.
-std::string bounds_as_json(int threads);
+/// \param cpu_time  measure processor time: what matters where other work shares the cores
+std::string bounds_as_json(int threads, bool cpu_time);
 
 }  // namespace bench

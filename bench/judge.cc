@@ -16,7 +16,6 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
-#include <thread>
 
 #include "bench/bound.h"
 #include "bench/problem.h"
@@ -214,7 +213,8 @@ int serve(int descriptor, std::size_t bytes) {
       } else if (word == "check") {
         std::cout << check(problem, samples, rest) << std::endl;
       } else if (word == "bound") {
-        std::cout << bounds_as_json(std::stoi(rest)) << std::endl;
+        const bool cpu_time = rest.find("cpu-time") != std::string::npos;
+        std::cout << bounds_as_json(std::stoi(rest), cpu_time) << std::endl;
       } else if (word == "quit") {
         break;
       } else {

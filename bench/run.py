@@ -27,15 +27,26 @@ import time
 import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = ["openblas", "blis", "mkl", "onednn-debian", "onednn", "libxsmm", "eigen", "numpy", "torch", "jax", "tensorflow"]
+PEERS = ["openblas", "openblas-pypi", "blis", "mkl", "onednn-debian", "onednn", "libxsmm", "eigen", "numpy", "torch", "jax", "tensorflow"]
 PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
-PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "numpy"]
+PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
 options_debug = bool(os.environ.get("BENCH_DEBUG"))
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
 
 
 class Gone(Exception):
     """A worker ended, or says nothing any more."""
+
+
+def openblas_core():
+    """What OPENBLAS_CORETYPE has to be for Debian's OpenBLAS: it takes CPUs that are newer than itself for ancient ones."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split()
+    ask = "import ctypes; f = ctypes.CDLL('libopenblas.so.0').openblas_get_corename; f.restype = ctypes.c_char_p; print(f())"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    found = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False, env=environment).stdout
+    if "Prescott" not in found or "avx2" not in flags:
+        return None
+    return "SkylakeX" if "avx512bw" in flags else "Haswell"
 
 
 class Worker:
@@ -47,6 +58,12 @@ class Worker:
                        if not key.startswith(("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_"))}
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
             environment[variable] = str(threads)
+        if name == "openblas" and (core := openblas_core()):
+            environment["OPENBLAS_CORETYPE"] = core
+        intel = [path for path in command[:1] for path in [pathlib.Path(path).parents[1] / "venv/lib/libintelocl.so"] if path.exists()]
+        if name == "onednn" and intel:  # PyPI's oneDNN sees the CPU as a device of this runtime
+            environment["OCL_ICD_FILENAMES"] = str(intel[0])
+            environment["DPCPP_CPU_NUM_CUS"] = str(threads)
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         environment["JAX_PLATFORMS"] = "cpu"
         self.process = subprocess.Popen(
@@ -95,8 +112,10 @@ class Bounds:
         return points[-1][1]
 
     def peak(self, dtype):
-        """Gflop/s. Complex products are real ones; f16 is computed in f32; without a measured instruction None."""
-        return self.peaks.get({"complex64": "f32", "complex128": "f64", "f16": "f32"}.get(dtype, dtype))
+        """Gflop/s. Complex products are real ones; f16 is computed in f32, and bf16 too where its own instruction is
+        slower than two ordinary ones; without a measured instruction None."""
+        ways = {"complex64": ["f32"], "complex128": ["f64"], "f16": ["f32"], "bf16": ["bf16", "f32"]}.get(dtype, [dtype])
+        return max((self.peaks[way] for way in ways if way in self.peaks), default=None)
 
     def seconds(self, workload):
         """The least time that a call takes, and what bounds it."""
@@ -264,9 +283,9 @@ def versions(options):
         done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             result[peer] = done.stdout
-    for peer in ("mkl", "onednn", *PYTHON_PEERS):
-        for found in options.venv.glob(f"lib/python3*/site-packages/{peer}-*.dist-info"):
-            result[peer] = found.name.removeprefix(peer + "-").removesuffix(".dist-info")
+    for peer, package in {"mkl": "mkl", "onednn": "onednn", "openblas-pypi": "scipy_openblas32", **PYTHON_PEERS}.items():
+        for found in options.venv.glob(f"lib/python3*/site-packages/{package}-*.dist-info"):
+            result[peer] = found.name.removeprefix(package + "-").removesuffix(".dist-info")
     return result
 
 
@@ -299,6 +318,8 @@ def parse():
     parser.add_argument("--threads", default="1,all", metavar="1,all")
     parser.add_argument("--quick", action="store_true", help="3 short rounds instead of 9")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--cpu-time", action="store_true",
+                        help="processor time in place of time, with one thread: for cores that other work shares")
     parser.add_argument("--setup", action="store_true", help="build and install what is missing first")
     parser.add_argument("--torch", action="store_true", help="PyTorch too (the wheel brings several GB)")
     parser.add_argument("--all", action="store_true", help="PyTorch, JAX and TensorFlow too")
@@ -310,6 +331,8 @@ def parse():
     parser.add_argument("--verbose", action="store_true", help="all peers, how each computes, and who could not")
     parser.add_argument("--list", action="store_true", help="print the workloads and end")
     options = parser.parse_args()
+    if options.cpu_time:
+        options.threads = "1"
     options.is_complete = not (options.only or options.peers or options.quick or options.threads != "1,all")
     options.build = options.build.resolve()
     options.venv = (options.venv or options.build / "bench/venv").absolute()
@@ -363,13 +386,15 @@ def main():
         for threads in numbers:
             of_threads = {cpus[-1]} if threads == 1 else set(cpus)
             os.sched_setaffinity(judge.process.pid, of_threads)
-            measured = json.loads(judge.ask(f"bound {threads}"))
+            measured = json.loads(judge.ask(f"bound {threads}{' cpu-time' if options.cpu_time else ''}"))
             all_bounds[threads] = measured
             print(f"{threads} thread(s) at most:", ", ".join(f"{k} {v:.0f}" for k, v in measured["peaks"].items()), "Gflop/s")
             for level in measured["memory"]:
                 print(f"    {level['bytes'] >> 10:7} KiB a thread: read {level['read']:6.1f}, write {level['write']:6.1f}, "
                       f"copy {level['mixed']:6.1f} GB/s")
             workers[threads] = workers_of(options, memory, size, threads, of_threads)
+            for worker in workers[threads].values() if options.cpu_time else ():
+                worker.ask("cpu-time")
         missing = [peer for peer in options.peers if peer not in workers[numbers[0]]]
         if missing:
             print("not here:", ", ".join(missing))
@@ -383,6 +408,8 @@ def main():
                 if workload.name.startswith("plan"):
                     command = [str(options.ours or options.build / "bench" / "bench_batchdot"), "planning"]
                     crew = {"batchdot": Worker("planning", command, memory, size, threads, {cpus[-1]})}
+                    if options.cpu_time:
+                        crew["batchdot"].ask("cpu-time")
                 figures = measure(workload, crew, judge, options, notes)
                 row = row_of(workload, threads, figures, Bounds(all_bounds[threads], threads))
                 rows.append(row)

@@ -9,6 +9,17 @@
 #include "bench/peers/loops.h"
 
 #if defined(PEER_OPENBLAS)
+#if defined(PEER_OPENBLAS_SCIPY)  // a build with names of its own
+#define cblas_sgemm scipy_cblas_sgemm
+#define cblas_dgemm scipy_cblas_dgemm
+#define cblas_cgemm scipy_cblas_cgemm
+#define cblas_zgemm scipy_cblas_zgemm
+#define cblas_sgemv scipy_cblas_sgemv
+#define cblas_dgemv scipy_cblas_dgemv
+#define cblas_sdot scipy_cblas_sdot
+#define cblas_ddot scipy_cblas_ddot
+#define openblas_set_num_threads scipy_openblas_set_num_threads
+#endif
 #include <cblas.h>
 using Int = blasint;
 static void set_threads(int threads) { openblas_set_num_threads(threads); }

@@ -70,7 +70,7 @@ std::vector<Way> ways_of(const Problem& problem, const Gemm& whole, int threads,
       libxsmm_otrans(shared_a->data(), lhs, sizeof(T), M, K, static_cast<int>(a->leading), K);
     }
     if (once_b) {
-      libxsmm_otrans(shared_b->data(), rhs, sizeof(T), N, K, static_cast<int>(b->leading), N);
+      libxsmm_otrans(shared_b->data(), rhs, sizeof(T), K, N, static_cast<int>(b->leading), N);
     }
     loop(g, threads, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_c, bool first) {
       const T* x = lhs + at_a;
@@ -87,7 +87,7 @@ std::vector<Way> ways_of(const Problem& problem, const Gemm& whole, int threads,
         y = shared_b->data();
       } else if (b->transposed) {
         scratch_b.resize(std::size_t(K) * N);
-        libxsmm_otrans(scratch_b.data(), y, sizeof(T), N, K, static_cast<int>(b->leading), N);
+        libxsmm_otrans(scratch_b.data(), y, sizeof(T), K, N, static_cast<int>(b->leading), N);
         y = scratch_b.data();
       }
       (first ? kernel : adds)(y, x, out + at_c);
