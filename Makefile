@@ -10,7 +10,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(notdir $(shell command -v ccache 2>/dev/null))
 
-.PHONY: run test build install uninstall deb bench bench-all oracle nightly format clean help packages
+.PHONY: run test build install uninstall deb oracle nightly bench bench-all format clean help packages
 
 run: build  ## install what is missing, build, show attention on real data
 	@$(BUILD)/attention_example
@@ -31,24 +31,25 @@ uninstall:  ## takes back what `make install` put there; same PREFIX=, DESTDIR=
 deb: packages  ## Debian packages, in build/deb
 	@sh scripts/make_deb.sh
 
-bench: build  ## every workload beside the other libraries: a table, and bench/results/<cpu>.json
-	@sh scripts/install_packages.sh packaging/debian-bench-packages.txt
-	@$(PYTHON) bench/run.py --setup $(BENCH)
-
-bench-all:  ## the same with PyTorch, JAX and TensorFlow, which are large
-	@$(MAKE) --no-print-directory bench BENCH="--all $(BENCH)"
-
 oracle: build  ## the judges at full size: the real packages of every release, from PyPI
 	@$(PYTHON) tests/oracle/run.py
 
 nightly: packages  ## what takes too long for `make test`
 	@$(PYTHON) scripts/run_tests.py --nightly
 
+bench: build  ## other libraries beside ours, a table and bench/results; BENCH="--only W1,W7 --quick"
+	@sh scripts/install_packages.sh packaging/debian-bench-packages.txt
+	@$(PYTHON) bench/run.py --setup $(BENCH)
+
+bench-all: build  ## the same with PyTorch, JAX and TensorFlow, several GB
+	@sh scripts/install_packages.sh packaging/debian-bench-packages.txt
+	@$(PYTHON) bench/run.py --setup --all $(BENCH)
+
 format:  ## clang-format over our sources
 	@git ls-files -z -- '*.cc' '*.h' | xargs -0 clang-format -i
 
-clean:  ## remove what was built; the judges' packages in build/oracle stay
-	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name oracle -exec rm -rf {} +
+clean:  ## remove what was built; the judges' packages in build/oracle and those of build/bench stay
+	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name oracle ! -name bench -exec rm -rf {} +
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile

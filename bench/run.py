@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ["openblas", "openblas-pypi", "blis", "mkl", "onednn-debian", "onednn", "libxsmm", "eigen", "numpy", "torch", "jax", "tensorflow"]
 PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
 PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
-options_debug = bool(os.environ.get("BENCH_DEBUG"))
+OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
 
 
@@ -52,23 +52,24 @@ def openblas_core():
 class Worker:
     """A process that computes with one library."""
 
+    venv = None  # where the packages of PyPI lie
+
     def __init__(self, name, command, memory, size, threads, cpus):
         self.name = name
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith(("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_"))}
+                       if not key.startswith(OF_LIBRARIES)}
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
             environment[variable] = str(threads)
         if name == "openblas" and (core := openblas_core()):
             environment["OPENBLAS_CORETYPE"] = core
-        intel = [path for path in command[:1] for path in [pathlib.Path(path).parents[1] / "venv/lib/libintelocl.so"] if path.exists()]
-        if name == "onednn" and intel:  # PyPI's oneDNN sees the CPU as a device of this runtime
-            environment["OCL_ICD_FILENAMES"] = str(intel[0])
+        if name == "onednn":  # PyPI's sees the CPU as a device of Intel's OpenCL, which lies beside it
+            environment["OCL_ICD_FILENAMES"] = str(Worker.venv / "lib/libintelocl.so")
             environment["DPCPP_CPU_NUM_CUS"] = str(threads)
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         environment["JAX_PLATFORMS"] = "cpu"
         self.process = subprocess.Popen(
             [*command, str(memory), str(size), *([str(threads)] if threads else [])], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=None if options_debug else subprocess.DEVNULL, pass_fds=[memory], env=environment, text=True, bufsize=1,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[memory], env=environment, text=True, bufsize=1,
             preexec_fn=lambda: os.sched_setaffinity(0, cpus))
 
     def ask(self, line, seconds=300):
@@ -378,6 +379,7 @@ def main():
     rows, notes, all_bounds = [], [], {}
     numbers = [1 if word == "1" else len(cpus) if word == "all" else int(word) for word in options.threads.split(",")]
     numbers = sorted(set(numbers))
+    Worker.venv = options.venv
     name, file = cpu()
     print(f"{name}, {len(cpus)} CPUs")
     workers = {}
@@ -442,6 +444,8 @@ def main():
                 "seconds": round(time.monotonic() - began), "bounds": all_bounds, "summary": summary, "rows": rows,
                 "notes": notes}
     output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if options.is_complete:
+        subprocess.run([sys.executable, ROOT / "bench/plot.py", output, ROOT / "docs/performance.svg"], check=True)
     print("written:", output.relative_to(ROOT) if output.is_relative_to(ROOT) else output)
     return 1 if wrong else 0
 

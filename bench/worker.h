@@ -5,9 +5,9 @@
 //
 //     load DTYPE EQUATION SHAPE SHAPE   -> ok SECONDS OUT_DTYPE HOW | no REASON
 //     run CALLS                         -> SECONDS, of all calls together
-//     store                             -> ok: the result of the last call lies in the shared memory
-//     cpu-time                          -> ok: from now on processor time, of all threads together
-//     quit
+//     store                             -> ok: the result of the last call lies in the shared
+//     memory cpu-time                          -> ok: from now on processor time, of all threads
+//     together quit
 
 #include <functional>
 #include <string>

@@ -19,8 +19,8 @@ namespace batchdot::tool {
 namespace {
 
 constexpr const Verb* kVerbs[] = {
-    &kShapeVerb, &kExplainVerb, &kRunVerb,         &kDialectsVerb,
-    &kInfoVerb,  &kHelpVerb,    &kCompletionsVerb,
+    &kShapeVerb,    &kExplainVerb, &kRunVerb,  &kBenchVerb,
+    &kDialectsVerb, &kInfoVerb,    &kHelpVerb, &kCompletionsVerb,
 };
 
 // A closed stdin, stdout or stderr would lend its number to the next file that is opened.

@@ -29,8 +29,21 @@ std::string shell_word(std::string_view word) {
   return out + "'";
 }
 
+// What would fit: found by the verb that refused, else by trying near changes of the problem.
+std::optional<Fix> fix_of(const Error& error, const Session& session) {
+  if (session.fix) return session.fix;
+  return session.problem ? find_fix(*session.problem, error) : std::nullopt;
+}
+
+std::string json_of(const Error& error, const std::optional<Fix>& fix,
+                    std::optional<std::int64_t> line = {}) {
+  if (!fix) return to_json(error, line);
+  return to_json(error, line, fix->text, to_json(fix->problem));
+}
+
 // The command that asks `fixed`: of the same files, unless it is their shapes that are changed.
 std::string command_of(const Problem& fixed, const Session& session) {
+  if (session.fix) return "batchdot " + session.verb + " " + to_command(fixed);
   const bool has_files = std::any_of(session.files.begin(), session.files.end(),
                                      [](const std::string& file) { return !file.empty(); });
   if (!has_files || fixed.shapes != session.problem->shapes) {
@@ -67,29 +80,27 @@ Error as_error(std::exception_ptr thrown) {
 
 std::string refusal_json(const Error& error, const std::optional<Problem>& problem,
                          std::optional<std::int64_t> line) {
-  const std::optional<Fix> fix = problem ? find_fix(*problem, error) : std::nullopt;
-  if (!fix) return to_json(error, line);
-  return to_json(error, line, fix->text, to_json(fix->problem));
+  return json_of(error, problem ? find_fix(*problem, error) : std::nullopt, line);
 }
 
 int report(const Error& error, Session& session, bool json) {
+  const std::optional<Fix> fix = fix_of(error, session);
   std::optional<Error> unwritten;  // who reads the JSON must learn that it is not there
   if (json && error.code() != ErrorCode::kIo) {
-    session.out << refusal_json(error, session.problem) << '\n';
+    session.out << json_of(error, fix) << '\n';
     try {
       flush(session.out);
     } catch (const Error& failure) {
       unwritten = failure;
     }
   } else if (json) {
-    session.out << refusal_json(error, session.problem) << '\n';
+    session.out << json_of(error, fix) << '\n';
     session.out.flush();  // often it is this that has failed already
   }
   const ErrorCodeInfo& code = info(error.code());
   session.err << in_colour("error:", kRed, session) << ' ' << error.message() << " (" << code.name
               << ")\n";
-  if (const std::optional<Fix> fix =
-          session.problem ? find_fix(*session.problem, error) : std::nullopt) {
+  if (fix) {
     session.err << in_colour("fix:", kGreen, session) << ' ' << fix->text
                 << ", as in: " << command_of(fix->problem, session) << '\n';
   }

@@ -174,8 +174,8 @@ int run(const Arguments& arguments, Session& session) {
   for (std::size_t i = 0; i < request.files.size(); ++i) {
     if (!request.files[i].empty()) continue;
     throw Error(ErrorCode::kUsage, "run: takes files, which end in " + endings() +
-                                       " or hold a '/': operand " + std::to_string(i) + " is the shape " +
-                                       to_string(request.problem.shapes[i]));
+                                       " or hold a '/': operand " + std::to_string(i) +
+                                       " is the shape " + to_string(request.problem.shapes[i]));
   }
   Outcome outcome;
   try {

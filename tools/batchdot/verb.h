@@ -29,6 +29,7 @@ struct Session {
   std::vector<std::string> files{};      ///< of its operands, "" where a shape was typed
   std::string verb{};                    ///< that asks it
   std::string output{};                  ///< the file for its result, if any
+  std::optional<Fix> fix{};              ///< found by the verb, for what only the verb refuses
 };
 
 /// An option with the letter that stands for it, if any.
@@ -61,7 +62,7 @@ inline constexpr VerbOption kThreadsOption = {
 inline constexpr VerbOption kHelpOption = {{"help", OptionKind::kFlag, "", "print help and exit"},
                                            'h'};
 
-extern const Verb kShapeVerb, kExplainVerb, kRunVerb, kDialectsVerb, kInfoVerb, kHelpVerb,
-    kCompletionsVerb;
+extern const Verb kShapeVerb, kExplainVerb, kRunVerb, kBenchVerb, kDialectsVerb, kInfoVerb,
+    kHelpVerb, kCompletionsVerb;
 
 }  // namespace batchdot::tool

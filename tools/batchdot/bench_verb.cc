@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <complex>
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "tools/batchdot/arguments.h"
+#include "tools/batchdot/peak.h"
+#include "tools/batchdot/report.h"
+
+namespace batchdot::tool {
+
+namespace {
+
+double seconds_of(const std::function<void()>& call) {
+  const auto begin = std::chrono::steady_clock::now();
+  call();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+struct Timing {
+  double median_seconds = 0;
+  int samples = 0;
+};
+
+// The median of one call, after one that warms up: of at least seven samples and half a second.
+// What is short is called many times a sample.
+Timing time(const std::function<void()>& call) {
+  constexpr double kTotal = 0.5, kSample = 0.002;
+  constexpr std::size_t kLeast = 7;
+  call();
+  const double once = std::max(seconds_of(call), 1e-9);
+  const int calls = static_cast<int>(std::max(1.0, kSample / once));
+  std::vector<double> samples;
+  double spent = 0;
+  while (samples.size() < kLeast || spent < kTotal) {
+    const double seconds = seconds_of([&] {
+      for (int i = 0; i < calls; ++i) call();
+    });
+    samples.push_back(seconds / calls);
+    spent += seconds;
+  }
+  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+  std::nth_element(samples.begin(), middle, samples.end());
+  return {*middle, static_cast<int>(samples.size())};
+}
+
+// Numbers between -1 and 1, the same in every run; none is subnormal, which would be slower.
+class Random {
+ public:
+  float next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX
+    return static_cast<float>(static_cast<std::int64_t>(state_ >> 53)) / 1024.0f - 0.9995f;
+  }
+
+ private:
+  std::uint64_t state_ = 1;
+};
+
+void set(Random& random, float& element) { element = random.next(); }
+void set(Random& random, double& element) { element = double{random.next()}; }
+template <class T>
+void set(Random& random, std::complex<T>& element) {
+  element = {random.next(), random.next()};
+}
+template <std::integral T>
+void set(Random& random, T& element) {
+  element = static_cast<T>(100 * random.next());
+}
+// Both keep sign and size of a number: the exponents of 1/4 to 1.
+void set(Random& random, Half& element) {
+  const float x = random.next();
+  element.bits = static_cast<std::uint16_t>((x < 0 ? 0xb400 : 0x3400) + int(std::abs(x) * 2000));
+}
+void set(Random& random, BFloat16& element) {
+  const float x = random.next();
+  element.bits = static_cast<std::uint16_t>((x < 0 ? 0xbe80 : 0x3e80) + int(std::abs(x) * 250));
+}
+
+void fill(Tensor& tensor, Random& random) {
+  tensor.dtype().visit([&](auto record) {
+    using Element = typename decltype(record)::Element;
+    for (Element& element : tensor.elements<Element>()) set(random, element);
+  });
+}
+
+// The same problem with numbers for what is unknown: those of the other operands where they have
+// one, else 32; nothing if no such choice fits.
+std::optional<Problem> with_numbers(const Problem& problem) {
+  constexpr std::int64_t kUsual = 32;
+  for (const bool copies : {true, false}) {
+    Problem fixed = problem;
+    for (Shape& shape : fixed.shapes) {
+      for (int axis = 0; axis < shape.rank(); ++axis) {
+        if (shape[axis].is_known()) continue;
+        std::int64_t extent = kUsual;
+        for (const Shape& other : problem.shapes) {
+          if (copies && axis < other.rank() && other[axis].is_known())
+            extent = other[axis].extent();
+        }
+        shape[axis] = Dim(extent);
+      }
+    }
+    try {
+      infer(fixed);
+      return fixed;
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return {};
+}
+
+void require_numbers(const Problem& problem, Session& session) {
+  for (std::size_t operand = 0; operand < problem.shapes.size(); ++operand) {
+    const Shape& shape = problem.shapes[operand];
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis].is_known()) continue;
+      if (const std::optional<Problem> fixed = with_numbers(problem)) {
+        session.fix = Fix{"type a number for every extent", *fixed};
+      }
+      ErrorPlace place;
+      place.operand = static_cast<int>(operand);
+      place.axis = axis;
+      throw Error(ErrorCode::kUsage,
+                  "bench: measures where every extent is a number: operand " +
+                      std::to_string(operand) + " axis " + std::to_string(axis) + " is " +
+                      to_string(shape[axis]) + " in " + to_string(shape),
+                  place);
+    }
+  }
+}
+
+struct Outcome {
+  Layout layout;
+  PlanFacts facts;
+  Timing run, plan;
+  std::optional<double> gflops, peak;
+};
+
+Outcome measure(const Problem& problem, DType dtype, int threads) {
+  Random random;
+  std::vector<Tensor> operands;
+  std::vector<TensorView> views;
+  std::vector<Layout> layouts;
+  for (const Shape& shape : problem.shapes) {
+    operands.push_back(Tensor::uninitialized(dtype, shape.extents()));
+    fill(operands.back(), random);
+    layouts.push_back(operands.back().layout());
+  }
+  for (const Tensor& operand : operands) views.push_back(operand);
+  PlanOptions options;
+  options.threads = threads;
+  const Plan plan = make_plan(problem, layouts, options);
+  Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
+  const std::size_t alignment = plan.workspace_alignment();
+  std::vector<std::byte> memory(plan.workspace_bytes() + alignment);
+  const auto at = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::span<std::byte> workspace(memory.data() + (alignment - at % alignment) % alignment,
+                                       plan.workspace_bytes());
+  const int used = threads == 0 ? default_threads() : threads;
+  ThreadPool pool(used);
+  const Executor executor = used == 1 ? Executor::inline_executor() : pool.executor();
+
+  Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}};
+  outcome.peak = peak_gflops(dtype, outcome.facts.threads);
+  outcome.plan = time([&] { make_plan(problem, layouts, options); });
+  outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace, executor); });
+  if (const std::optional<std::int64_t> flops = explain(problem, dtype, layouts, options).flops) {
+    outcome.gflops = static_cast<double>(*flops) / outcome.run.median_seconds * 1e-9;
+  }
+  return outcome;
+}
+
+// Three significant digits.
+std::string number(double amount) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", amount);
+  return text;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 1e-6) return number(seconds * 1e9) + " ns";
+  if (seconds < 1e-3) return number(seconds * 1e6) + " us";
+  if (seconds < 1) return number(seconds * 1e3) + " ms";
+  return number(seconds) + " s";
+}
+
+std::optional<double> percent_of_peak(const Outcome& outcome) {
+  if (!outcome.gflops || !outcome.peak) return {};
+  return 100 * *outcome.gflops / *outcome.peak;
+}
+
+void print(const Outcome& outcome, DType dtype, std::ostream& out) {
+  out << "run       " << duration(outcome.run.median_seconds) << ", the median of "
+      << outcome.run.samples << '\n';
+  out << "plan      " << duration(outcome.plan.median_seconds) << '\n';
+  if (outcome.gflops) {
+    out << "speed     " << number(*outcome.gflops) << " Gflop/s";
+    if (const std::optional<double> percent = percent_of_peak(outcome)) {
+      out << ", " << number(*percent) << " % of the peak of multiply-adds here and now, "
+          << number(*outcome.peak) << " Gflop/s";
+    }
+    out << '\n';
+  }
+  out << "kernel    " << outcome.facts.kernel << " in " << dtype.name() << ", target "
+      << outcome.facts.target << '\n';
+  out << "threads   " << outcome.facts.threads << '\n';
+}
+
+void print_json(const Outcome& outcome, const Problem& problem, DType dtype, std::ostream& out) {
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+  };
+  nlohmann::ordered_json document;
+  document["operation"] = problem.operation;
+  document["shape"] = nlohmann::ordered_json::parse(to_json(Shape(outcome.layout.extents)));
+  document["dtype"] = dtype.name();
+  document["threads"] = outcome.facts.threads;
+  document["target"] = outcome.facts.target;
+  document["kernel"] = outcome.facts.kernel;
+  document["median_seconds"] = outcome.run.median_seconds;
+  document["plan_seconds"] = outcome.plan.median_seconds;
+  document["gflops"] = or_null(outcome.gflops);
+  document["percent_of_peak"] = or_null(percent_of_peak(outcome));
+  document["peak_gflops"] = or_null(outcome.peak);
+  out << document.dump() << '\n';
+}
+
+int run(const Arguments& arguments, Session& session) {
+  const int threads = threads_of(arguments);
+  const Request request = read_request(arguments, session);
+  for (std::size_t i = 0; i < request.files.size(); ++i) {
+    if (request.files[i].empty()) continue;
+    throw Error(ErrorCode::kUsage, "bench: takes shapes and makes up the elements: operand " +
+                                       std::to_string(i) + " is the file " + request.files[i]);
+  }
+  infer(request.problem);  // what does not fit is refused before what is not known
+  require_numbers(request.problem, session);
+  DType dtype;
+  if (const auto found = request.problem.options.find("dtype");
+      found != request.problem.options.end()) {
+    const auto* const name = std::get_if<std::string>(&found->second);
+    dtype = (name ? DType::parse(*name) : std::nullopt).value_or(DType{});
+  }
+  const Outcome outcome = measure(request.problem, dtype, threads);
+  if (arguments.has("json")) {
+    print_json(outcome, request.problem, dtype, session.out);
+  } else {
+    print(outcome, dtype, session.out);
+  }
+  return 0;
+}
+
+constexpr VerbOption kOptions[] = {kThreadsOption, kJsonOption};
+constexpr std::string_view kExamples[] = {
+    "bench einsum bhqd,bhkd=bhqk 8,12,256,64 8,12,256,64",
+    "bench batch_dot 32,36,8,24 32,36,8,24 --axes 3,3 --dialect keras-2.2 --threads 1",
+    "bench matmul 512,512 512,512 --dtype f64 --json",
+};
+
+}  // namespace
+
+const Verb kBenchVerb = {
+    "bench",
+    "OPERATION [OPTIONS] SHAPE...",
+    "measure one problem",
+    "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
+    "and "
+    "running: the median of at least seven times. Speed counts the useful operations alone. Beside "
+    "it "
+    "stands the peak of fused multiply-adds on registers, measured in the same run with as many "
+    "threads as have work; for integers there is none.",
+    kOptions,
+    true,
+    {},
+    kExamples,
+    run,
+};
+
+}  // namespace batchdot::tool
