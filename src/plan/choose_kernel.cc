@@ -22,6 +22,8 @@ constexpr std::int64_t kLineElements = 16;  // of f32 in a cache line
 // Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
 // them. It can be stopped between blocks.
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
+// The same where a work item is not cut into blocks.
+constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
@@ -120,7 +122,7 @@ bool is_contiguous_outside(const FoldedAxes& k) {
 }
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
-void split_work(ContractStep& step, int tasks) {
+void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
   std::int64_t rows = std::max<std::int64_t>(1, f.M);  // of an empty result there are 0 blocks of 1
@@ -138,7 +140,7 @@ void split_work(ContractStep& step, int tasks) {
   }
   const auto is_too_long = [&] {
     return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(f.K) >
-           static_cast<double>(kItemWork);
+           static_cast<double>(most_work);
   };
   while (ceil_div(f.M, rows) * ceil_div(f.N, columns) < wanted || is_too_long()) {
     const bool may_cut_rows = rows > b.MR;
@@ -293,11 +295,11 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   Blocking& b = step.blocking;
   const std::string_view why = why_dots_are_packed(step);
   step.packs_lhs = step.packs_rhs = !why.empty();
-  std::int64_t most = std::min(kDotsPerItem, kItemWork / std::max<std::int64_t>(1, f.K));
+  std::int64_t most = std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K));
   if (why.empty()) {
     const std::int64_t share = round_up(ceil_div(f.batch_count, tasks), kernels.lanes);
     b.row_block = std::max<std::int64_t>(1, std::min(most, share));
-    b.KC = std::clamp<std::int64_t>(f.K, 1, kItemWork);
+    b.KC = std::clamp<std::int64_t>(f.K, 1, kShortWork);
   } else {
     refused.push_back({"rows in place", why});
     b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
@@ -359,9 +361,9 @@ void set_up_vector(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   step.packs_lhs = step.packs_rhs = false;
   b.MR = static_cast<int>(step.folded.M);
   b.NR = step.kernels->lanes;
-  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kItemWork / kernel::kMaxVectorRows / b.NR);
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kShortWork / kernel::kMaxVectorRows / b.NR);
   b.KC = b.KC < step.folded.K ? b.KC / kernel::kBlock * kernel::kBlock : b.KC;
-  split_work(step, tasks);
+  split_work(step, tasks, kShortWork);
   b.MC = b.MR;
   b.NC = b.column_block;
   step.items = step.folded.batch_count * b.column_blocks;
@@ -388,7 +390,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
     b.KP = std::min(b.KP, kMostKP);
     b.NC = std::max<std::int64_t>(b.NR, kNC * kKC / b.KP / b.NR * b.NR);
   }
-  split_work(step, tasks);
+  split_work(step, tasks, kItemWork);
   const Folded& f = step.folded;
   const bool is_whole = b.row_blocks * b.column_blocks == 1 && f.N <= b.NC && f.K <= b.KC;
   if (step.packs_rhs && is_whole && !f.batch.empty() && f.batch.back().rhs == 1 && f.N > 1 &&
