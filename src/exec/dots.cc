@@ -26,9 +26,7 @@ class DotsItems {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(step.scale.bias.where == Place::Where::kNone
-                  ? nullptr
-                  : address_of(step.scale.bias, step.out_dtype, task)) {}
+        bias_(address_of(step.scale.bias, step.out_dtype, task)) {}
 
   // Items first .. last-1 of the batch.
   void run(std::int64_t first, std::int64_t last) {
@@ -117,24 +115,18 @@ class DotsItems {
     const FloatModeGuard mode(FloatMode::kDefault);
     const FoldedAxes& batch = step_.folded.batch;
     const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
-    const AxisWalk out = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
     StoreCall call{};
     call.sums = scratch_ + layout_.sums;
     call.sum_plane = layout_.chunk;
     call.rows = 1;
     call.columns = count;
     call.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
-    call.out_column = out.stride;
-    call.out_columns = out.offsets;
+    call.out_columns = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
     if (bias_ != nullptr) {
-      const AxisWalk bias = walk(batch, Side::kBias, at, count, scratch_ + layout_.bias_items);
       call.bias = bias_ + base_of(batch, Side::kBias, at) * out_bytes;
-      call.bias_column = bias.stride;
-      call.bias_columns = bias.offsets;
+      call.bias_columns = walk(batch, Side::kBias, at, count, scratch_ + layout_.bias_items);
     }
-    call.alpha = step_.scale.alpha;
-    call.beta = step_.scale.beta;
-    store(step_.arithmetic, step_.out_dtype, call);
+    store(step_, call);
   }
 
   const ContractStep& step_;

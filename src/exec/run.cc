@@ -186,6 +186,21 @@ void run_task(void* context, int index) {
 
 }  // namespace
 
+void run_items(const ContractStep& step, const TaskContext& task, std::int64_t first,
+               std::int64_t last) {
+  if (first >= last) return;
+  switch (step.form) {
+    case ContractStep::Form::kTiles:
+      return run_tiles(step, task, first, last);
+    case ContractStep::Form::kDots:
+      return run_dots(step, task, first, last);
+    case ContractStep::Form::kTiny:
+      return run_tiny(step, task, first, last);
+    case ContractStep::Form::kVector:
+      return run_vector(step, task, first, last);
+  }
+}
+
 inline namespace v0 {
 
 void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out,

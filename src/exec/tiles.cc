@@ -80,9 +80,7 @@ class TileItem {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(step.scale.bias.where == Place::Where::kNone
-                  ? nullptr
-                  : address_of(step.scale.bias, step.out_dtype, task)),
+        bias_(address_of(step.scale.bias, step.out_dtype, task)),
         is_complex_(step.arithmetic == Arithmetic::kC64 || step.arithmetic == Arithmetic::kC128),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
 
@@ -178,8 +176,8 @@ class TileItem {
     return true;
   }
 
-  // What is read and written after the block that ends before `row`: the next block of rows, or the
-  // first one of the next item of the batch. Only where K is one block.
+  // What is read and written after the block that ends before `row`: the next block of rows or of
+  // columns, or the first ones of the next item of the batch. Only where KC is all of K.
   void prefetch_after(const std::byte* lhs, std::int64_t row, std::int64_t column,
                       std::int64_t width) {
     prefetcher_.clear();
@@ -241,6 +239,11 @@ class TileItem {
            row * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
   }
 
+  // Panels that hold something else than elements side by side are packed whole.
+  bool takes_pieces(bool is_rhs) const {
+    return (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
+  }
+
   // Positions first .. first + rows - 1 of an operand into one panel, in runs of one stride where
   // they are long enough, else by tables.
   void pack_panel(kernel::PackFunction pack, kernel::PackCall call, const std::byte* source,
@@ -248,13 +251,10 @@ class TileItem {
                   const AxisWalk& k, std::int64_t depth, std::int64_t column_bytes,
                   bool is_rhs) const {
     constexpr std::int64_t kShortRun = 4;
-    // Panels that hold something else than elements side by side are packed whole.
-    const bool takes_pieces =
-        (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
     const std::int64_t last = first + rows;
     auto* panel = static_cast<std::byte*>(call.panel);
     if (axis.offsets != nullptr &&
-        (!takes_pieces || axis.run(first, last) < std::min(kShortRun, rows))) {
+        (!takes_pieces(is_rhs) || axis.run(first, last) < std::min(kShortRun, rows))) {
       call.source = source;
       call.row_offsets = axis.offsets + first;
       call.rows = static_cast<int>(rows);
@@ -274,13 +274,12 @@ class TileItem {
   void pack_depth(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
                   const AxisWalk& k, std::int64_t depth, std::byte* panel, bool is_rhs) const {
     constexpr std::int64_t kShortRun = 8;
-    const bool takes_pieces =
-        (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
     call.k_offsets = nullptr;
     if (blocking_.KP > blocking_.KC && is_rhs) {
       return pack_by_lines(pack, call, bytes, k, depth, panel);
     }
-    if (k.offsets == nullptr || !takes_pieces || k.run(0, depth) < std::min(kShortRun, depth)) {
+    if (k.offsets == nullptr || !takes_pieces(is_rhs) ||
+        k.run(0, depth) < std::min(kShortRun, depth)) {
       call.k_stride = k.stride;
       call.k_offsets = k.offsets;
       call.K = depth;
@@ -419,7 +418,7 @@ class TileItem {
     const auto multiply = [&](std::int64_t row, std::int64_t MR, std::int64_t column,
                               std::int64_t NV) {
       prefetcher_.advance();
-      place_sums(call, block.row + row, block.column + column, MR);
+      place_sums(call, block.row + row, block.column + column);
       tiles_[MR - 1][NV - 1](call);
     };
     if (step_.columns_outside) {
@@ -452,7 +451,7 @@ class TileItem {
            out_rows_.stride * bytes % kLine == 0 && kernels_.lanes * bytes % kLine == 0;
   }
 
-  void place_sums(kernel::TileCall& call, std::int64_t row, std::int64_t column, std::int64_t) {
+  void place_sums(kernel::TileCall& call, std::int64_t row, std::int64_t column) const {
     if (step_.is_direct) {
       call.sum = out_item_ + (out_rows_.at(row) + column) * element(step_.out_dtype);
       call.sum_row = out_rows_.stride;
@@ -472,18 +471,12 @@ class TileItem {
     call.rows = rows_;
     call.columns = columns_;
     call.out = out_item_;
-    call.out_row = out_rows_.stride;
-    call.out_rows = out_rows_.offsets;
-    call.out_column = out_columns_.stride;
-    call.out_columns = out_columns_.offsets;
-    call.bias = bias_ == nullptr ? nullptr : bias_item_;
-    call.bias_row = bias_rows_.stride;
-    call.bias_rows = bias_rows_.offsets;
-    call.bias_column = bias_columns_.stride;
-    call.bias_columns = bias_columns_.offsets;
-    call.alpha = step_.scale.alpha;
-    call.beta = step_.scale.beta;
-    store(step_.arithmetic, step_.out_dtype, call);
+    call.out_rows = out_rows_;
+    call.out_columns = out_columns_;
+    call.bias = bias_item_;
+    call.bias_rows = bias_rows_;
+    call.bias_columns = bias_columns_;
+    store(step_, call);
   }
 
   const ContractStep& step_;
@@ -539,8 +532,9 @@ void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t f
     tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr,
              group_items);
     if (within + 1 == per_batch_item) batch.next();
-    if (finish_item(*task.control)) return;
+    if (finish_item(*task.control)) break;
   }
+  if (step.streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

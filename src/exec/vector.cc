@@ -28,9 +28,7 @@ class VectorItem {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(step.scale.bias.where == Place::Where::kNone
-                  ? nullptr
-                  : address_of(step.scale.bias, step.out_dtype, task)) {}
+        bias_(address_of(step.scale.bias, step.out_dtype, task)) {}
 
   void run(const Odometer& batch, std::int64_t column_block) {
     const std::int64_t column = column_block * step_.blocking.column_block;
@@ -75,27 +73,16 @@ class VectorItem {
     const FloatModeGuard mode(FloatMode::kDefault);
     call.sums = scratch_ + layout_.sums;
     call.sum_row = call.columns;
-    const AxisWalk rows = walk(folded_.m, Side::kOut, 0, call.rows, scratch_ + layout_.out_rows);
-    const AxisWalk columns =
+    call.out_rows = walk(folded_.m, Side::kOut, 0, call.rows, scratch_ + layout_.out_rows);
+    call.out_columns =
         walk(folded_.n, Side::kOut, column, call.columns, scratch_ + layout_.out_columns);
-    call.out_row = rows.stride;
-    call.out_rows = rows.offsets;
-    call.out_column = columns.stride;
-    call.out_columns = columns.offsets;
     if (bias_ != nullptr) {
       call.bias = bias_ + (batch.bias + base_of(folded_.n, Side::kBias, column)) * out_element_;
-      const AxisWalk bias_rows =
-          walk(folded_.m, Side::kBias, 0, call.rows, scratch_ + layout_.bias_rows);
-      const AxisWalk bias_columns =
+      call.bias_rows = walk(folded_.m, Side::kBias, 0, call.rows, scratch_ + layout_.bias_rows);
+      call.bias_columns =
           walk(folded_.n, Side::kBias, column, call.columns, scratch_ + layout_.bias_columns);
-      call.bias_row = bias_rows.stride;
-      call.bias_rows = bias_rows.offsets;
-      call.bias_column = bias_columns.stride;
-      call.bias_columns = bias_columns.offsets;
     }
-    call.alpha = step_.scale.alpha;
-    call.beta = step_.scale.beta;
-    store(step_.arithmetic, step_.out_dtype, call);
+    store(step_, call);
   }
 
   const ContractStep& step_;

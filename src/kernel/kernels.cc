@@ -10,6 +10,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSE4 | HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/kernel/kernels.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "src/kernel/bf16_avx512.h"
@@ -90,8 +91,10 @@ ArithmeticKernels real_kernels() {
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR
     if constexpr (std::is_floating_point_v<T>) {
+#if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
       kernels.tiny = tiny<T>;
       kernels.tiny_columns = kTinyNV * kernels.lanes;
+#endif
       kernels.row_dots = row_dots<T>;
       [&]<int... I>(std::integer_sequence<int, I...>) {
         ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);
@@ -239,6 +242,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace batchdot::kernel {
+
+void finish_streams() { hwy::FlushStream(); }
 
 std::span<const Kernels* const> kernels_that_run_here() {
   static const std::vector<const Kernels*> kTables = [] {

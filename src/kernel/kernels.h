@@ -147,8 +147,8 @@ struct ArithmeticKernels {
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;
-  TinyFunction tiny;  ///< null: this arithmetic has none
-  int tiny_columns;   ///< the widest rows of the result that tiny takes
+  TinyFunction tiny;                         ///< null: this arithmetic has none
+  int tiny_columns;                          ///< the widest rows of the result that tiny takes
   RowsFunction row_dots;                     ///< null: there is none
   RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
@@ -173,6 +173,10 @@ struct Kernels {
   SoftmaxF32 softmax_f32;
   SoftmaxF64 softmax_f64;
 };
+
+/// Makes what was streamed (TileCall::streams) visible to other threads before anything that this
+/// one writes later: such stores are outside the order that release and acquire promise.
+void finish_streams();
 
 /// The tables that this CPU can run, best first; the last one is `scalar`.
 std::span<const Kernels* const> kernels_that_run_here();
