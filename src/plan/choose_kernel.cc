@@ -17,7 +17,10 @@ using kernel::Arithmetic;
 constexpr std::int64_t kKC = 512;   // four blocks of 128: a panel of 48 columns streams from L2
 constexpr std::int64_t kMC = 96;    // rows that share a panel while it is near
 constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 2 MB of f32
+// Of rhs that is packed at a time, where its lines are spread over far k or over items of the
+// batch.
 constexpr std::int64_t kMostKP = 8192;
+constexpr std::int64_t kGroupBytes = 2 << 20;
 constexpr std::int64_t kLineElements = 16;  // of f32 in a cache line
 // Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
 // them. It can be stopped between blocks.
@@ -73,7 +76,6 @@ bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, 
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.lhs_dtype != panel_dtype(step.arithmetic)) return "lhs is converted while packing";
-  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
   if (step.lhs_conjugate) return "lhs is conjugated while packing";
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
     return "the axes of lhs do not fold into M and K";
@@ -87,7 +89,6 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.rhs_dtype != panel_dtype(step.arithmetic)) return "rhs is converted while packing";
-  if (step.arithmetic == Arithmetic::kBF16) return "bf16 is converted while packing";
   if (is_complex(step.arithmetic)) return "complex rhs is split into re and im while packing";
   if (!is_one_stride(f.n, Side::kRhs) || !is_one_stride(f.k, Side::kRhs)) {
     return "the axes of rhs do not fold into N and K";
@@ -115,10 +116,33 @@ std::string_view why_sums_need_scratch(const ContractStep& step) {
   return {};
 }
 
-// Of the axes of K the outermost is the one along which rhs is contiguous: a line of memory holds
-// elements that lie far apart in K.
-bool is_contiguous_outside(const FoldedAxes& k) {
-  return k.size() > 1 && k.front().rhs == 1 && !is_one_stride(k, Side::kRhs);
+bool is_packed_as_it_is(const ContractStep& step) {
+  return step.packs_rhs && step.rhs_dtype == panel_dtype(step.arithmetic) &&
+         !is_complex(step.arithmetic);
+}
+
+// If rhs is contiguous along the outermost of several axes of K: how far apart in K the elements of
+// a line are. Else 0.
+std::int64_t lines_of_rhs_are_apart_in_k(const ContractStep& step) {
+  const FoldedAxes& k = step.folded.k;
+  const bool is_so = is_packed_as_it_is(step) && k.size() > 1 && k.front().rhs == 1 &&
+                     !is_one_stride(k, Side::kRhs);
+  return is_so ? step.folded.K / k.front().extent : 0;
+}
+
+// How many items of the batch, along which rhs is contiguous, are packed together; 1 if none.
+int items_of_a_group(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const bool is_whole = b.row_blocks * b.column_blocks == 1 && f.N <= b.NC && f.K <= b.KC;
+  if (!is_packed_as_it_is(step) || !is_whole || f.batch.empty() || f.batch.back().rhs != 1 ||
+      f.N <= 1 || one_stride(f.n, Side::kRhs).value_or(1) == 1 || !is_one_stride(f.k, Side::kRhs)) {
+    return 1;
+  }
+  const std::int64_t item_bytes = std::max<std::int64_t>(1, f.K) * round_up(f.N, b.NR) *
+                                  static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t items = std::min<std::int64_t>(step.kernels->lanes, kGroupBytes / item_bytes);
+  return items < 4 ? 1 : static_cast<int>(items);
 }
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
@@ -382,23 +406,15 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   b.MC = kMC;
   b.NC = kNC;
   b.KP = b.KC;
-  if (step.packs_rhs && !is_complex(step.arithmetic) &&
-      step.rhs_dtype == panel_dtype(step.arithmetic) && is_contiguous_outside(step.folded.k)) {
-    const FoldedAxis& outer = step.folded.k.front();
-    const std::int64_t inner = step.folded.K / outer.extent;
-    b.KP = std::min(step.folded.K, round_up(std::min(inner, kMostKP) * kLineElements, kKC));
-    b.KP = std::min(b.KP, kMostKP);
+  const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
+  if (apart > 0 &&
+      apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
+    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, kKC), kMostKP});
     b.NC = std::max<std::int64_t>(b.NR, kNC * kKC / b.KP / b.NR * b.NR);
   }
   split_work(step, tasks, kItemWork);
+  step.group = items_of_a_group(step);
   const Folded& f = step.folded;
-  const bool is_whole = b.row_blocks * b.column_blocks == 1 && f.N <= b.NC && f.K <= b.KC;
-  if (step.packs_rhs && is_whole && !f.batch.empty() && f.batch.back().rhs == 1 && f.N > 1 &&
-      step.rhs_dtype == panel_dtype(step.arithmetic) && !is_complex(step.arithmetic) &&
-      is_one_stride(f.n, Side::kRhs) && *one_stride(f.n, Side::kRhs) != 1 &&
-      is_one_stride(f.k, Side::kRhs)) {
-    step.group = step.kernels->lanes;
-  }
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t width = std::min(b.NC, b.column_block);
   step.columns_outside = b.row_block > 2 * b.MR && width * b.KC * element > kL1Bytes;

@@ -235,6 +235,42 @@ TEST(ChooseKernel, WorkIsCutUntilEveryTaskHasSome) {
   }
 }
 
+// rhs contiguous along the batch: several items from the same lines, as long as that stays in L2.
+TEST(ChooseKernel, ItemsArePackedTogetherWhileTheirPanelsStayNear) {
+  const struct {
+    std::int64_t M, N, K;
+    int group;
+  } kCases[] = {{20, 40, 100, 8}, {20, 200, 400, 6}, {20, 1000, 500, 1}, {20, 40, 600, 1}};
+  for (const auto& c : kCases) {
+    ContractStep step = product(64, c.M, c.N, c.K);
+    step.folded.batch[0].rhs = 1;
+    step.folded.n[0].rhs = 64;
+    step.folded.k[0].rhs = 64 * c.N;
+    choose(step);
+    ASSERT_EQ(step.form, ContractStep::Form::kTiles);
+    EXPECT_EQ(step.group, c.group) << c.N << ' ' << c.K;
+    EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
+  }
+}
+
+// rhs contiguous along the outer of two axes of K: more of K is packed at a time, in whole blocks,
+// unless a line would still be read again and again.
+TEST(ChooseKernel, LinesThatAreApartInKArePackedOnce) {
+  const struct {
+    std::int64_t outer, inner;
+    bool is_more;
+  } kCases[] = {{40, 50, true}, {312, 296, true}, {4, 10, false}, {40, 3000, false}};
+  for (const auto& c : kCases) {
+    ContractStep step = product(1, 100, 90, c.outer * c.inner);
+    step.folded.k = {{c.outer, c.inner, 1, 0, 0}, {c.inner, 1, 90 * c.outer, 0, 0}};
+    step.folded.n[0].rhs = c.outer;
+    choose(step);
+    const Blocking& b = step.blocking;
+    EXPECT_EQ(b.KP > b.KC, c.is_more) << c.outer << ' ' << c.inner;
+    EXPECT_TRUE(b.KP == step.folded.K || b.KP % kernel::kBlock == 0);
+  }
+}
+
 TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   ContractStep step = product(1, 20000, 20000, 5000);
   choose(step, 1);

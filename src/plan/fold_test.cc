@@ -134,6 +134,34 @@ TEST(Fold, ReversedAxesFoldAsWell) {
   EXPECT_EQ(both.m, (FoldedAxes{{18, -5, 0, -40, 0}}));
 }
 
+// out[h, b, n] with rhs contiguous along b, which is no axis of lhs: b becomes the innermost batch
+// axis, whatever stands between it and n.
+TEST(Peel, TheAxisAlongWhichRhsIsContiguousBecomesTheInnermostBatch) {
+  Folded f;
+  f.m = {{6, 5, 0, 1 << 20, 0}};
+  f.n = {{32, 0, 1, 3 * 48, 0}, {3, 0, 32 * 48, 48, 0}, {48, 0, 32, 1, 0}};
+  f.N = 32 * 3 * 48;
+  peel(f, 16);
+  EXPECT_EQ(f.batch, (FoldedAxes{{3, 0, 32 * 48, 48, 0}, {32, 0, 1, 3 * 48, 0}}));
+  EXPECT_EQ(f.n, (FoldedAxes{{48, 0, 32, 1, 0}}));
+  EXPECT_EQ(f.batch_count, 96);
+  EXPECT_EQ(f.N, 48);
+}
+
+TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
+  Folded f;
+  f.m = {{150, 1, 0, 300, 0}, {4, 9000, 0, 40, 0}};
+  f.M = 600;
+  Folded few = f;
+  peel(f, 16);
+  EXPECT_EQ(f.m, (FoldedAxes{{150, 1, 0, 300, 0}}));
+  EXPECT_EQ(f.batch, (FoldedAxes{{4, 9000, 0, 40, 0}}));
+  EXPECT_EQ(f.M, 150);
+  few.m[0].extent = 100;  // too few rows would be left for the panels of rhs
+  peel(few, 16);
+  EXPECT_TRUE(few.batch.empty());
+}
+
 TEST(Fold, ExtentsBeyond63BitsAreRefused) {
   const std::int64_t big = std::int64_t{1} << 32;
   EXPECT_EQ(refusal_of([&] {

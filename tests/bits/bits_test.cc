@@ -185,6 +185,23 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
   }
 }
 
+// A running sum that is handed on from call to call: K is longer than one call of the kernel takes.
+// The columns of rhs overlap in memory, so that it is small.
+TEST(Bits, VeryLongRowsKeepTheOrder) {
+  std::mt19937 random(20270);
+  const std::int64_t N = 16, K = (std::int64_t{1} << 21) + 300;
+  const Operand lhs = random_operand(random, F32{}, {K}, Elements::kOrdinary, false);
+  const Operand memory = random_operand(random, F32{}, {N + K}, Elements::kOrdinary, false);
+  const auto* columns = memory.memory.elements<float>().data();
+  Problem problem;
+  problem.c = einsum("k,nk->n", {Shape{K}, Shape{N, K}});
+  problem.views = {lhs.view, TensorView(columns, Layout(F32{}, Extents{N, K}, Strides{1, 1}))};
+  const Tensor expected = scalar_program(problem.c, problem.views);
+  for (const std::string_view target : targets()) {
+    expect_bits_of_the_program(problem, F32{}, expected, target, 1);
+  }
+}
+
 // A row alone equals the row inside a batch, whatever stands beside it.
 TEST(Bits, AnElementDependsOnItsOwnRowAndColumn) {
   std::mt19937 random(20264);
