@@ -22,8 +22,8 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// re, im (MR x NV vectors each) += a[i, k] * b[k, vector v] for one k: four fused multiply-adds in the
-/// order of docs/numerics.md, two to an accumulator.
+/// re, im (MR x NV vectors each) += a[i, k] * b[k, vector v] for one k: four fused multiply-adds in
+/// the order of docs/numerics.md, two to an accumulator.
 template <bool kSwapped, int MR, int NV, class D, class T = hn::TFromD<D>>
 HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at,
                                       const T* HWY_RESTRICT b, hn::Vec<D> (&re)[MR][NV],
@@ -49,7 +49,8 @@ HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::in
 
 /// TileCall for complex numbers; a from lhs, or from rhs if kSwapped, which exchanges the im lines.
 ///
-/// Registers: 2 * MR * NV accumulators + 2 * NV of B + 2 of A: 30 of 32 for 6 x 2, 16 of 16 for 6 x 1.
+/// Registers: 2 * MR * NV accumulators + 2 * NV of B + 2 of A: 30 of 32 for 6 x 2, 16 of 16 for 6
+/// x 1.
 template <class T, int MR, int NV, bool kSwapped>
 void tile_complex(const TileCall& call) {
   const hn::ScalableTag<T> d;
@@ -173,8 +174,8 @@ HWY_INLINE void pack_planes_of_columns(const PackCall& call, int r) {
   const int count = std::clamp(call.rows - r, 0, N);
   const T* rows[N];
   for (int i = 0; i < N; ++i) {
-    rows[i] = static_cast<const T*>(call.source) +
-              2 * row_offset(call, std::min(r + i, call.rows - 1));
+    rows[i] =
+        static_cast<const T*>(call.source) + 2 * row_offset(call, std::min(r + i, call.rows - 1));
   }
   T* to = static_cast<T*>(call.panel) + r;
   const std::int64_t step = 2 * call.width;
@@ -193,7 +194,8 @@ HWY_INLINE void pack_planes_of_columns(const PackCall& call, int r) {
       const auto even_high = hn::BitCast(pairs, gather_blocks<2>(d, rows + N / 2, 2 * k));
       const auto odd_high = hn::BitCast(pairs, gather_blocks<2>(d, rows + N / 2 + 1, 2 * k));
       store_planes(d, hn::BitCast(d, hn::InterleaveLower(pairs, even_low, odd_low)),
-                   hn::BitCast(d, hn::InterleaveLower(pairs, even_high, odd_high)), call, count, to);
+                   hn::BitCast(d, hn::InterleaveLower(pairs, even_high, odd_high)), call, count,
+                   to);
       store_planes(d, hn::BitCast(d, hn::InterleaveUpper(pairs, even_low, odd_low)),
                    hn::BitCast(d, hn::InterleaveUpper(pairs, even_high, odd_high)), call, count,
                    to + step);
@@ -224,7 +226,8 @@ void pack_complex_planes(const PackCall& call) {
       const T* from = static_cast<const T*>(call.source) + 2 * k_offset(call, k);
       int r = 0;
       for (; r + N <= call.rows; r += N) {
-        store_planes(d, hn::LoadU(d, from + 2 * r), hn::LoadU(d, from + 2 * r + N), call, N, to + r);
+        store_planes(d, hn::LoadU(d, from + 2 * r), hn::LoadU(d, from + 2 * r + N), call, N,
+                     to + r);
       }
       for (; r < whole; r += N) {
         const int count = std::max(0, call.rows - r);

@@ -45,14 +45,15 @@ HWY_INLINE void pack_runs(const PackCall& call) {
   int r = 0;
   for (std::int64_t k = 0; k < call.K; ++k, panel += call.width) {
     const Packed* from = source + k_offset(call, k);
-    if (call.k_offsets ==
-        nullptr) {  // rows of k may lie pages apart, where no hardware looks ahead
+    if (call.k_offsets == nullptr) {
+      // Rows of k may lie pages apart, where no hardware looks ahead.
       const Packed* ahead = from + kAhead * call.k_stride;
       for (r = 0; r < call.rows; r += kLine) __builtin_prefetch(ahead + r, 0, 3);
       __builtin_prefetch(ahead + call.rows - 1, 0, 3);
     }
-    for (r = 0; r + lanes <= call.rows; r += lanes)
+    for (r = 0; r + lanes <= call.rows; r += lanes) {
       hn::StoreU(hn::LoadU(d, from + r), d, panel + r);
+    }
     for (; r < call.rows; ++r) panel[r] = from[r];
     pad_row(panel, call.rows, call.padded);
   }
@@ -75,9 +76,8 @@ HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row, std::int64_
 // piece of 128 bits is loaded into a block of a vector, so that only exchanges inside blocks are
 // left to do.
 //
-//     4-byte elements     piece j of vector i: row i + 4 j, k .. k + 3        out[t] = k + t
-//     [r0 r4 r8 r12] [r1 r5 r9 r13] [r2 r6 r10 r14] [r3 r7 r11 r15]    -->    [r0 r1 r2 r3 | r4
-//     ...]
+//     4-byte elements; piece j of vector i: row i + 4 j, k .. k + 3     out t: k + t of all rows
+//     [r0 r4 r8 r12] [r1 r5 r9 r13] [r2 r6 r10 r14] [r3 r7 r11 r15]     [r0 r1 r2 r3 r4 ... r15]
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_pieces(D d, const T* const* rows, std::int64_t k) {
   constexpr int kStep = 16 / sizeof(T);

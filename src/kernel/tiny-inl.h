@@ -246,8 +246,7 @@ void tiny_columns(const TinyCall& call) {
 
 /// 4x4 of f32 that lie together: a vector holds whole rows of the result, four lanes each.
 ///
-///     acc  [c00 c01 c02 c03 | c10 ...]  +=  [a0k a0k a0k a0k | a1k ...] * [bk0 bk1 bk2 bk3 | bk0
-///     ...]
+///     acc [c00 c01 c02 c03 | c10 ..]  +=  [a0k a0k a0k a0k | a1k ..] * [bk0 bk1 bk2 bk3 | bk0 ..]
 ///
 /// Four multiply-adds make a product with AVX-512, eight with AVX2.
 template <class T>
