@@ -172,6 +172,11 @@ struct Kernels {
   ArithmeticKernels arithmetic[kArithmetics];
   SoftmaxF32 softmax_f32;
   SoftmaxF64 softmax_f64;
+
+  ArithmeticKernels& of(Arithmetic a) { return arithmetic[static_cast<std::size_t>(a)]; }
+  const ArithmeticKernels& of(Arithmetic a) const {
+    return arithmetic[static_cast<std::size_t>(a)];
+  }
 };
 
 /// Makes what was streamed (TileCall::streams) visible to other threads before anything that this

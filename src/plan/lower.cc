@@ -154,7 +154,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   if (step.arithmetic == kernel::Arithmetic::kBF16 && (a.is_widened || b.is_widened)) {
     step.arithmetic = kernel::Arithmetic::kF32;
   }
-  step.kernels = &kernels_.arithmetic[static_cast<std::size_t>(step.arithmetic)];
+  step.kernels = &kernels_.of(step.arithmetic);
   step.folded =
       fold({a.strides, b.strides, out.strides, bias}, extents_, contracting, step.kernels->lanes);
   peel(step.folded, step.kernels->lanes);

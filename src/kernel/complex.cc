@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// complex64 and complex128.
+
+#include <cstddef>
+#include <type_traits>
+
+#include "src/kernel/targets.h"  // before Highway
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/kernel/complex.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "src/kernel/complex-inl.h"
+#include "src/kernel/kernels.h"
+#include "src/kernel/reference.h"
+#include "src/kernel/table-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace batchdot::kernel::HWY_NAMESPACE {
+
+template <class T, bool kIsScalar>
+ArithmeticKernels complex_kernels() {
+  ArithmeticKernels kernels{};
+  kernels.panel_bytes = 2 * sizeof(T);
+  if constexpr (kIsScalar) {
+    kernels.MR = 4;
+    kernels.NV = 1;
+    kernels.lanes = kScalarLanes;
+    fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
+      return &reference_tile_complex<T, MR, NV * kScalarLanes, false>;
+    });
+    fill_tiles<4, 1>(kernels.tile_swapped, []<int MR, int NV>() {
+      return &reference_tile_complex<T, MR, NV * kScalarLanes, true>;
+    });
+  } else {
+    kernels.MR = kComplexMR;
+    kernels.NV = kComplexNV;
+    kernels.lanes = static_cast<int>(HWY_LANES(T));
+    fill_tiles<kComplexMR, kComplexNV>(
+        kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
+    fill_tiles<kComplexMR, kComplexNV>(
+        kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
+  }
+  kernels.dots_width = kernels.lanes;
+  kernels.dots = reference_dots_complex<T>;
+  constexpr std::size_t kIndex = std::is_same_v<T, float> ? index_of<C64>() : index_of<C128>();
+  kernels.pack_a[kIndex] = pack_complex_pairs<T>;
+  if constexpr (kIsScalar) {
+    kernels.pack_b[kIndex] = pack_planes_one_by_one<T>;
+  } else {
+    kernels.pack_b[kIndex] = pack_complex_planes<T>;
+  }
+  return kernels;
+}
+
+template <bool kIsScalar>
+void set_complex(Kernels& kernels) {
+  kernels.of(Arithmetic::kC64) = complex_kernels<float, kIsScalar>();
+  kernels.of(Arithmetic::kC128) = complex_kernels<double, kIsScalar>();
+}
+#if BATCHDOT_HAS_TABLE
+template void set_complex<false>(Kernels&);
+#endif
+#if BATCHDOT_HAS_SCALAR
+template void set_complex<true>(Kernels&);
+#endif
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace batchdot::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// f32, and what is computed as f32: f16, and bf16 in pairs.
+
+#include "src/kernel/targets.h"  // before Highway
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/kernel/f32.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "src/kernel/kernels.h"
+#include "src/kernel/narrow-inl.h"
+#include "src/kernel/pack-inl.h"
+#include "src/kernel/real-inl.h"
+#include "src/kernel/reference.h"
+#include "src/kernel/rowwise-inl.h"
+#include "src/kernel/table-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace batchdot::kernel::HWY_NAMESPACE {
+
+template <bool kIsScalar>
+void set_f32(Kernels& kernels) {
+  ArithmeticKernels& f32 = kernels.of(Arithmetic::kF32);
+  f32 = real_kernels<float, kIsScalar>();
+  set_pack<F32>(f32, pack_real<float, float>);
+  set_pack<F16>(f32, pack_narrow<Widened<Half, float>, kIsScalar>());
+  set_pack<BF16>(f32, pack_narrow<Widened<BFloat16, float>, kIsScalar>());
+  ArithmeticKernels& bf16 = kernels.of(Arithmetic::kBF16);
+  bf16 = real_kernels<float, kIsScalar>();
+  bf16.k_group = bf16.group_rows = 2;
+  set_pack<BF16>(bf16, pack_narrow<ExchangedBF16, kIsScalar>());
+  if constexpr (kIsScalar) {
+    kernels.softmax_f32 = reference_softmax<float>;
+  } else {
+    kernels.softmax_f32 = softmax_row<float>;
+  }
+}
+#if BATCHDOT_HAS_TABLE
+template void set_f32<false>(Kernels&);
+#endif
+#if BATCHDOT_HAS_SCALAR
+template void set_f32<true>(Kernels&);
+#endif
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace batchdot::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table entries that f32, f64 and integers have in common.
+
+#if defined(BATCHDOT_REAL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef BATCHDOT_REAL_INL_H
+#undef BATCHDOT_REAL_INL_H
+#else
+#define BATCHDOT_REAL_INL_H
+#endif
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "src/kernel/dots-inl.h"
+#include "src/kernel/kernels.h"
+#include "src/kernel/microkernel-inl.h"
+#include "src/kernel/narrow-inl.h"
+#include "src/kernel/reference.h"
+#include "src/kernel/table-inl.h"
+#include "src/kernel/tiny-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace batchdot::kernel::HWY_NAMESPACE {
+
+// Narrow elements, by the target's vectors or by plain loops.
+template <class Format, bool kIsScalar>
+PackFunction pack_narrow() {
+  if constexpr (kIsScalar) {
+    return pack_words_one_by_one<Format>;
+  } else {
+    return pack_words<Format>;
+  }
+}
+
+template <class T, bool kIsScalar>
+ArithmeticKernels real_kernels() {
+  constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
+  ArithmeticKernels kernels{};
+  kernels.panel_bytes = sizeof(T);
+  if constexpr (kLoops) {
+    kernels.MR = 4;
+    kernels.NV = 1;
+    kernels.lanes = kScalarLanes;
+    kernels.dots_width = kScalarLanes;
+    fill_tiles<4, 1>(kernels.tile,
+                     []<int MR, int NV>() { return &reference_tile<T, MR, NV * kScalarLanes>; });
+    kernels.dots = reference_dots<T>;
+  } else {
+    kernels.MR = kRealMR;
+    kernels.NV = kRealNV;
+    kernels.lanes = static_cast<int>(HWY_LANES(T));
+    kernels.dots_width = kDotsVectors * kernels.lanes;
+    fill_tiles<kRealMR, kRealNV>(kernels.tile,
+                                 []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
+    kernels.dots = dots_real<T>;
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (std::is_floating_point_v<T>) {
+#if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
+      kernels.tiny = tiny<T>;
+      kernels.tiny_columns = kTinyNV * kernels.lanes;
+#endif
+      kernels.row_dots = row_dots<T>;
+      [&]<int... I>(std::integer_sequence<int, I...>) {
+        ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);
+      }
+      (std::make_integer_sequence<int, kMaxVectorRows>{});
+    }
+#endif
+  }
+  return kernels;
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace batchdot::kernel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
