@@ -39,8 +39,9 @@ class Prefetcher {
   void spread(std::int64_t calls) {
     share_ = (lines_ + calls - 1) / std::max<std::int64_t>(1, calls);
   }
-  void advance() {
-    for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
+  // Asks for what is due before so many tiles.
+  void advance(std::int64_t tiles) {
+    for (std::int64_t left = share_ * tiles; left > 0 && at_ < regions_count_;) {
       const Region& region = regions_[at_];
       const std::int64_t run = std::min(left, region.lines - line_);
       const std::byte* line = region.base + row_ * region.stride + line_ * kAsked;
@@ -54,6 +55,7 @@ class Prefetcher {
       ++at_;
     }
   }
+  bool is_done() const { return at_ == regions_count_; }
   void clear() { regions_count_ = at_ = 0, lines_ = row_ = line_ = share_ = 0; }
 
  private:
@@ -384,60 +386,18 @@ class TileItem {
   void multiply_block(const Block& block) {
     const EvenSplit tiles = row_tiles(block.height);
     const EvenSplit panels = column_panels(block.width);
-    const std::int64_t reals = is_complex_ ? 2 : 1;
     prefetcher_.spread(tiles.parts * panels.parts);
-    kernel::TileCall call{};
-    call.K = kernels_.panel_rows(block.depth);
-    call.first = block.is_first;
-    call.prefetches_sums = step_.is_direct && block.depth >= kernel::kBlock / 2;
-    const bool may_stream = step_.streams && streams_from(block.row, block.column);
-    const auto place_a = [&](std::int64_t row, std::int64_t MR) {
-      if (step_.packs_lhs) {
-        call.a = lhs_panel(row, block.depth);
-        call.a_row = reals;
-        call.a_k = MR * reals;
-      } else {
-        call.a = block.lhs + lhs_rows_.at(block.row + row) * element(step_.lhs_dtype);
-        call.a_row = lhs_rows_.stride * reals;
-        call.a_k = lhs_k_.stride * reals;
+    TileRuns runs(*this, block);
+    for (std::int64_t near = 0; near < panels.parts; near += step_.near_panels) {
+      const std::int64_t end = std::min(panels.parts, near + step_.near_panels);
+      if (step_.near_panels == 1) {
+        runs.to_panel(panels, near);
+        for (std::int64_t i = 0; i < tiles.parts;) i = runs.down(tiles, i);
+        continue;
       }
-    };
-    const auto place_b = [&](std::int64_t column, std::int64_t panel_width) {
-      call.columns = static_cast<int>(std::min(panel_width, block.width - column));
-      call.streams = may_stream && call.columns == panel_width;
-      if (step_.packs_rhs) {
-        call.b = rhs_panel(column, block.packed_depth) +
-                 block.at * panel_width * static_cast<std::int64_t>(kernels_.panel_bytes);
-        call.b_k = panel_width * reals;
-      } else {
-        call.b = block.rhs + (rhs_columns_.at(block.column + column) + rhs_k_.at(block.at)) *
-                                 element(step_.rhs_dtype);
-        call.b_k = rhs_k_.stride;
-      }
-    };
-    const auto multiply = [&](std::int64_t row, std::int64_t MR, std::int64_t column,
-                              std::int64_t NV) {
-      prefetcher_.advance();
-      place_sums(call, block.row + row, block.column + column);
-      tiles_[MR - 1][NV - 1](call);
-    };
-    if (step_.columns_outside) {
-      for (std::int64_t j = 0; j < panels.parts; ++j) {
-        const std::int64_t column = panels.begin(j) * kernels_.lanes;
-        place_b(column, panels.part(j) * kernels_.lanes);
-        for (std::int64_t i = 0; i < tiles.parts; ++i) {
-          place_a(tiles.begin(i), tiles.part(i));
-          multiply(tiles.begin(i), tiles.part(i), column, panels.part(j));
-        }
-      }
-      return;
-    }
-    for (std::int64_t i = 0; i < tiles.parts; ++i) {
-      place_a(tiles.begin(i), tiles.part(i));
-      for (std::int64_t j = 0; j < panels.parts; ++j) {
-        const std::int64_t column = panels.begin(j) * kernels_.lanes;
-        place_b(column, panels.part(j) * kernels_.lanes);
-        multiply(tiles.begin(i), tiles.part(i), column, panels.part(j));
+      for (std::int64_t i = 0; i < tiles.parts; ++i) {
+        runs.to_row(tiles, i);
+        for (std::int64_t j = near; j < end;) j = runs.along(panels, j, end);
       }
     }
   }
@@ -448,20 +408,116 @@ class TileItem {
     const auto address = reinterpret_cast<std::uintptr_t>(out_item_) +
                          static_cast<std::uintptr_t>((out_rows_.at(row) + column) * bytes);
     return out_rows_.offsets == nullptr && address % kLine == 0 &&
-           out_rows_.stride * bytes % kLine == 0 && kernels_.lanes * bytes % kLine == 0;
+           out_rows_.stride * bytes % kLine == 0;
   }
 
-  void place_sums(kernel::TileCall& call, std::int64_t row, std::int64_t column) const {
-    if (step_.is_direct) {
-      call.sum = out_item_ + (out_rows_.at(row) + column) * element(step_.out_dtype);
-      call.sum_row = out_rows_.stride;
-      return;
+  // Calls of the register tile over one block, in runs of tiles that are alike. Everything is
+  // linear here: what has other axes has been packed, or is stored later.
+  class TileRuns {
+   public:
+    TileRuns(TileItem& item, const Block& block) : item_(item), block_(block) {
+      const ContractStep& step = item.step_;
+      const kernel::ArithmeticKernels& kernels = item.kernels_;
+      const auto panel_bytes = static_cast<std::int64_t>(kernels.panel_bytes);
+      reals_ = item.is_complex_ ? 2 : 1;
+      call_.K = kernels.panel_rows(block.depth);
+      call_.first = block.is_first;
+      call_.prefetches_sums = step.is_direct && block.depth >= kernel::kBlock / 2;
+      if (step.packs_lhs) {
+        a_ = item.scratch(item.layout_.panels_lhs);
+        row_bytes_ = call_.K * panel_bytes;
+        call_.a_row = reals_;
+      } else {
+        a_ = block.lhs + item.lhs_rows_.at(block.row) * element(step.lhs_dtype);
+        row_bytes_ = item.lhs_rows_.stride * element(step.lhs_dtype);
+        call_.a_row = item.lhs_rows_.stride * reals_;
+        call_.a_k = item.lhs_k_.stride * reals_;
+      }
+      if (step.packs_rhs) {
+        b_ = item.rhs_panel(0, block.packed_depth);
+        column_bytes_ = kernels.panel_rows(block.packed_depth) * panel_bytes;
+        skipped_bytes_ = block.at * panel_bytes;
+      } else {
+        b_ = block.rhs + (item.rhs_columns_.at(block.column) + item.rhs_k_.at(block.at)) *
+                             element(step.rhs_dtype);
+        column_bytes_ = element(step.rhs_dtype);
+        call_.b_k = item.rhs_k_.stride;
+      }
+      if (step.is_direct) {
+        sum_ = item.out_item_;
+        sum_bytes_ = element(step.out_dtype);
+        call_.sum_row = item.out_rows_.stride;
+      } else {
+        sum_ = item.scratch(item.layout_.sums);
+        sum_bytes_ = panel_bytes / reals_;
+        call_.sum_row = item.sum_row_;
+        call_.sum_plane = item.sum_row_ / 2;
+      }
+      sum_ += (block.row * call_.sum_row + block.column) * sum_bytes_;
+      may_stream_ = step.streams && item.streams_from(block.row, block.column);
     }
-    const auto real_bytes = static_cast<std::int64_t>(kernels_.panel_bytes) / (is_complex_ ? 2 : 1);
-    call.sum = scratch(layout_.sums) + (row * sum_row_ + column) * real_bytes;
-    call.sum_row = sum_row_;
-    call.sum_plane = sum_row_ / 2;
-  }
+
+    // The tile of rows i, or the panel j, that the next runs are of.
+    void to_row(const EvenSplit& tiles, std::int64_t i) {
+      MR_ = tiles.part(i);
+      row_ = tiles.begin(i);
+      call_.a = a_ + row_ * row_bytes_;
+      if (item_.step_.packs_lhs) call_.a_k = MR_ * call_.a_row;
+    }
+    void to_panel(const EvenSplit& panels, std::int64_t j) {
+      const std::int64_t lanes = item_.kernels_.lanes;
+      NV_ = panels.part(j);
+      column_ = panels.begin(j) * lanes;
+      const std::int64_t width = NV_ * lanes;
+      call_.columns = static_cast<int>(std::min(width, block_.width - column_));
+      call_.streams = may_stream_ && call_.columns == width && width * sum_bytes_ % kLine == 0;
+      call_.b = b_ + column_ * column_bytes_ + width * skipped_bytes_;
+      if (item_.step_.packs_rhs) call_.b_k = width * reals_;
+    }
+    // Tiles i, i + 1, ... of one height by the panel; panels j, j + 1, ... of one width by the
+    // tile of rows. Both give what comes after.
+    std::int64_t down(const EvenSplit& tiles, std::int64_t i) {
+      to_row(tiles, i);
+      call_.a_tile = MR_ * row_bytes_;
+      call_.b_tile = 0;
+      call_.sum_tile = MR_ * call_.sum_row * sum_bytes_;
+      return i + multiply(tiles.run(i, tiles.parts));
+    }
+    std::int64_t along(const EvenSplit& panels, std::int64_t j, std::int64_t end) {
+      to_panel(panels, j);
+      const std::int64_t width = NV_ * item_.kernels_.lanes;
+      call_.a_tile = 0;
+      call_.b_tile = width * column_bytes_;
+      call_.sum_tile = width * sum_bytes_;
+      // The last panel of all may be partial.
+      const bool ends_partly = end == panels.parts && block_.width % item_.kernels_.lanes != 0;
+      const std::int64_t run = panels.run(j, end);
+      return j + multiply(ends_partly && j + run == end && run > 1 ? run - 1 : run);
+    }
+
+   private:
+    // While there is something to ask for, a few tiles at a time.
+    std::int64_t multiply(std::int64_t run) {
+      constexpr std::int64_t kAskTiles = 4;
+      if (!item_.prefetcher_.is_done()) run = std::min(run, kAskTiles);
+      item_.prefetcher_.advance(run);
+      call_.sum = sum_ + (row_ * call_.sum_row + column_) * sum_bytes_;
+      call_.tiles = static_cast<int>(run);
+      item_.tiles_[MR_ - 1][NV_ - 1](call_);
+      return run;
+    }
+
+    TileItem& item_;
+    const Block& block_;
+    kernel::TileCall call_{};
+    const std::byte* a_;
+    const std::byte* b_;
+    std::byte* sum_;
+    std::int64_t row_bytes_, column_bytes_, sum_bytes_, skipped_bytes_ = 0;
+    std::int64_t MR_ = 0, NV_ = 0, row_ = 0, column_ = 0;
+    std::int64_t reals_;
+    bool may_stream_;
+  };
 
   void store_sums() const {
     StoreCall call{};
@@ -506,33 +562,57 @@ class TileItem {
   Prefetcher prefetcher_;
 };
 
+// Work items in their plain order: the blocks of one item of the batch, then those of the next.
+void run_blocks(const ContractStep& step, const TaskContext& task, TileItem& tile,
+                std::int64_t first, std::int64_t last) {
+  const std::int64_t row_blocks = step.blocking.row_blocks;
+  const std::int64_t per_batch_item = row_blocks * step.blocking.column_blocks;
+  const bool looks_ahead = step.prefetches && per_batch_item == 1;
+  Odometer batch(step.folded.batch, first / per_batch_item);
+  Odometer next = batch;
+  for (std::int64_t item = first; item < last; ++item) {
+    const std::int64_t within = item % per_batch_item;
+    const bool has_next = looks_ahead && item + 1 < last;
+    if (has_next) next.next();
+    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr, 0);
+    if (within + 1 == per_batch_item) batch.next();
+    if (finish_item(*task.control)) return;
+  }
+}
+
+// Work items in groups along the innermost axis of the batch: for each block of columns all items
+// of a group, whose rhs is packed together before the first one.
+void run_groups(const ContractStep& step, const TaskContext& task, TileItem& tile,
+                std::int64_t first, std::int64_t last) {
+  const std::int64_t inner = step.folded.batch.back().extent;
+  const std::int64_t blocks = step.blocking.column_blocks;
+  for (std::int64_t item = first; item < last;) {
+    const std::int64_t outer = item / (inner * blocks);
+    const std::int64_t within = item % (inner * blocks);
+    const std::int64_t begin = within / (step.group * blocks) * step.group;
+    const std::int64_t size = std::min<std::int64_t>(step.group, inner - begin);
+    const std::int64_t column = (within - begin * blocks) / size;
+    const std::int64_t member = (within - begin * blocks) % size;
+    const std::int64_t count = std::min(size - member, last - item);
+    Odometer batch(step.folded.batch, outer * inner + begin + member);
+    for (std::int64_t i = 0; i < count; ++i, batch.next()) {
+      tile.run(batch, 0, column, nullptr, i == 0 ? static_cast<int>(count) : 0);
+      if (finish_item(*task.control)) return;
+    }
+    item += count;
+  }
+}
+
 }  // namespace
 
 void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t first,
                std::int64_t last) {
   const TileScratch layout = tile_scratch(step);
   TileItem tile(step, layout, task);
-  const std::int64_t row_blocks = step.blocking.row_blocks;
-  const std::int64_t per_batch_item = row_blocks * step.blocking.column_blocks;
-  const bool looks_ahead = step.prefetches && per_batch_item == 1;
-  Odometer batch(step.folded.batch, first / per_batch_item);
-  Odometer next = batch;
-  int group_left = 0;  // items whose rhs is packed already
-  for (std::int64_t item = first; item < last; ++item) {
-    const std::int64_t within = item % per_batch_item;
-    const bool has_next = looks_ahead && item + 1 < last;
-    if (has_next) next.next();
-    int group_items = 0;
-    if (step.group > 1 && group_left-- == 0) {
-      const std::int64_t inner = step.folded.batch.back().extent;
-      group_items = static_cast<int>(
-          std::min({static_cast<std::int64_t>(step.group), inner - item % inner, last - item}));
-      group_left = group_items - 1;
-    }
-    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr,
-             group_items);
-    if (within + 1 == per_batch_item) batch.next();
-    if (finish_item(*task.control)) break;
+  if (step.group > 1) {
+    run_groups(step, task, tile, first, last);
+  } else {
+    run_blocks(step, task, tile, first, last);
   }
   if (step.streams) kernel::finish_streams();
 }

@@ -70,6 +70,10 @@ struct EvenSplit {
         larger(parts == 0 ? 0 : count % parts) {}
   std::int64_t part(std::int64_t i) const { return size + (i < larger ? 1 : 0); }
   std::int64_t begin(std::int64_t i) const { return i * size + (i < larger ? i : larger); }
+  // How many parts from i on, up to `end`, have the same size.
+  std::int64_t run(std::int64_t i, std::int64_t end) const {
+    return i < larger && larger < end ? larger - i : end - i;
+  }
 };
 
 }  // namespace batchdot

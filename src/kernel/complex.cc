@@ -27,19 +27,19 @@ ArithmeticKernels complex_kernels() {
     kernels.NV = 1;
     kernels.lanes = kScalarLanes;
     fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
-      return &reference_tile_complex<T, MR, NV * kScalarLanes, false>;
+      return &one_by_one<reference_tile_complex<T, MR, NV * kScalarLanes, false>>;
     });
     fill_tiles<4, 1>(kernels.tile_swapped, []<int MR, int NV>() {
-      return &reference_tile_complex<T, MR, NV * kScalarLanes, true>;
+      return &one_by_one<reference_tile_complex<T, MR, NV * kScalarLanes, true>>;
     });
   } else {
     kernels.MR = kComplexMR;
     kernels.NV = kComplexNV;
     kernels.lanes = static_cast<int>(HWY_LANES(T));
     fill_tiles<kComplexMR, kComplexNV>(
-        kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
+        kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_complex<T, MR, NV, false>>; });
     fill_tiles<kComplexMR, kComplexNV>(
-        kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
+        kernels.tile_swapped, []<int MR, int NV>() { return &one_by_one<tile_complex<T, MR, NV, true>>; });
   }
   kernels.dots_width = kernels.lanes;
   kernels.dots = reference_dots_complex<T>;

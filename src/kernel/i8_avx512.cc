@@ -102,7 +102,8 @@ void set_i8_avx512(ArithmeticKernels& kernels) {
   kernels.group_rows = 1;
   kernels.head_rows = 1;
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    ((kernels.tile[I / kMaxNV][I % kMaxNV] = tile<I / kMaxNV + 1, I % kMaxNV + 1>), ...);
+    ((kernels.tile[I / kMaxNV][I % kMaxNV] =
+          one_by_one<tile<I / kMaxNV + 1, I % kMaxNV + 1>>), ...);
   }
   (std::make_integer_sequence<int, kMaxMR * kMaxNV>{});
   kernels.dots = dots;

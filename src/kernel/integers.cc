@@ -49,7 +49,7 @@ ArithmeticKernels i8_kernels() {
 #endif
 #if HWY_TARGET <= HWY_AVX2
   fill_tiles<kRealMR, kRealNV>(kernels.tile,
-                               []<int MR, int NV>() { return &tile_i16_pairs<MR, NV>; });
+                               []<int MR, int NV>() { return &one_by_one<tile_i16_pairs<MR, NV>>; });
   kernels.dots = dots_i16_pairs;
   kernels.k_group = 4;
   kernels.group_rows = 2;

@@ -54,8 +54,24 @@ struct TileCall {
   /// past the caches.
   bool streams;
   bool prefetches_sums;  ///< sum is far away
+  /// So many tiles one after the other, all alike: the next one begins so many bytes further.
+  int tiles = 1;
+  std::int64_t a_tile = 0, b_tile = 0, sum_tile = 0;
 };
 using TileFunction = void (*)(const TileCall& call);
+
+/// The tiles of a call by a function that knows of one.
+template <TileFunction kTile>
+void one_by_one(const TileCall& call) {
+  TileCall one = call;
+  one.tiles = 1;
+  for (int left = call.tiles; left > 0; --left) {
+    kTile(one);
+    one.a = static_cast<const std::byte*>(one.a) + call.a_tile;
+    one.b = static_cast<const std::byte*>(one.b) + call.b_tile;
+    one.sum = static_cast<std::byte*>(one.sum) + call.sum_tile;
+  }
+}
 
 /// Copies `rows` x K elements into one micropanel, or a part of its columns, k-major, and puts
 /// zeros behind them up to `padded` columns. Panel rows are `width` columns apart.

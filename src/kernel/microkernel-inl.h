@@ -169,15 +169,14 @@ HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
   }
 }
 
+// One tile of a call.
 template <class T, int MR, int NV, bool kTail>
-HWY_INLINE void tile_real_of(const TileCall& call) {
+HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const int last = call.columns - (NV - 1) * static_cast<int>(lanes);
-  T* const sum = static_cast<T*>(call.sum);
   if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
-  RowPointers<MR, T> a(static_cast<const T*>(call.a), call.a_row);
-  const T* b = static_cast<const T*>(call.b);
+  RowPointers<MR, T> a(first_a, call.a_row);
   const std::int64_t a_k = call.a_k;
   const std::int64_t b_k = call.b_k;
   std::int64_t left = call.K;
@@ -236,10 +235,27 @@ HWY_INLINE void tile_real_of(const TileCall& call) {
 /// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
-  if (call.columns == NV * static_cast<int>(HWY_LANES(T))) {
-    tile_real_of<T, MR, NV, false>(call);
+  const bool is_whole = call.columns == NV * static_cast<int>(HWY_LANES(T));
+  const auto* a = static_cast<const std::byte*>(call.a);
+  const auto* b = static_cast<const std::byte*>(call.b);
+  auto* sum = static_cast<std::byte*>(call.sum);
+  const auto each = [&](auto&& tile) HWY_ATTR {
+    for (int left = call.tiles; left > 0; --left) {
+      tile(reinterpret_cast<const T*>(a), reinterpret_cast<const T*>(b),
+           reinterpret_cast<T*>(sum));
+      a += call.a_tile;
+      b += call.b_tile;
+      sum += call.sum_tile;
+    }
+  };
+  if (is_whole) {
+    each([&](const T* a_at, const T* b_at, T* to) HWY_ATTR {
+      tile_real_of<T, MR, NV, false>(call, a_at, b_at, to);
+    });
   } else {
-    tile_real_of<T, MR, NV, true>(call);
+    each([&](const T* a_at, const T* b_at, T* to) HWY_ATTR {
+      tile_real_of<T, MR, NV, true>(call, a_at, b_at, to);
+    });
   }
 }
 

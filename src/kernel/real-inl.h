@@ -45,7 +45,7 @@ ArithmeticKernels real_kernels() {
     kernels.lanes = kScalarLanes;
     kernels.dots_width = kScalarLanes;
     fill_tiles<4, 1>(kernels.tile,
-                     []<int MR, int NV>() { return &reference_tile<T, MR, NV * kScalarLanes>; });
+                     []<int MR, int NV>() { return &one_by_one<reference_tile<T, MR, NV * kScalarLanes>>; });
     kernels.dots = reference_dots<T>;
   } else {
     kernels.MR = kRealMR;

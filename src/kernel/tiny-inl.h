@@ -22,10 +22,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR  // which has one lane, no interleaving, and is not used
 
-// Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers as
-// there are registers for.
-inline constexpr std::int64_t kTinyMR = 8;
 inline constexpr int kTinyNV = 2;
+// Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers and
+// sums as there are registers for.
+template <int NV>
+inline constexpr std::int64_t kTinyMR = HWY_TARGET == HWY_AVX2&& NV == 2 ? 6 : 8;
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
 // own.
 inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
@@ -203,8 +204,7 @@ inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole,
                                              tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
 
 // Rows of NV vectors of kLanes elements at most. More than kTinyMR rows are done in passes of
-// nearly equal height over a few items at a time, which stay in L1; so do the panels of columns
-// along k.
+// nearly equal height; columns along k are put into panels, of a few items at a time, in L1.
 template <class T, std::size_t kLanes, int NV, bool kWhole>
 void tiny_columns(const TinyCall& call) {
   constexpr auto kRow = static_cast<std::int64_t>(NV * kLanes);
@@ -212,13 +212,14 @@ void tiny_columns(const TinyCall& call) {
   static_assert(kTinyK * kRow <= kPanels);
   const auto& rows_of = call.a_k == 1 ? kTinyRows<T, kLanes, NV, kWhole, true>
                                       : kTinyRows<T, kLanes, NV, kWhole, false>;
-  if (call.M <= kTinyMR && call.b_column == 1) return rows_of[call.M - 1](call);
+  if (call.M <= kTinyMR<NV> && call.b_column == 1) return rows_of[call.M - 1](call);
 
   HWY_ALIGN T panels[kPanels];
   const std::int64_t panel = (call.K + 3) / 4 * 4 * kRow;
+  const std::int64_t passes = (call.M + kTinyMR<NV> - 1) / kTinyMR<NV>;
+  // Several passes go over one item at a time: over more, they read in too many places at once.
   const std::int64_t most =
-      std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
-  const std::int64_t passes = (call.M + kTinyMR - 1) / kTinyMR;
+      passes > 1 ? 1 : std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
   for (std::int64_t item = 0; item < call.items; item += most) {
     TinyCall some = call;
     some.items = std::min(most, call.items - item);

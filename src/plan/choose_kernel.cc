@@ -14,14 +14,18 @@ namespace {
 
 using kernel::Arithmetic;
 
-constexpr std::int64_t kKC = 512;   // four blocks of 128: a panel of 48 columns streams from L2
-constexpr std::int64_t kMC = 96;    // rows that share a panel while it is near
-constexpr std::int64_t kNC = 1024;  // columns of a packed block of rhs: 2 MB of f32
+// Steps of k that are multiplied at a time. A panel of rhs whose rows are a line is to stay in L1;
+// where they are wider it streams from L2.
+constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
+constexpr std::int64_t kMC = 96;  // rows that share a panel while it is near
+// Elements of a packed block of rhs: 2 MB of f32.
+constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
 constexpr std::int64_t kMostKP = 8192;
 constexpr std::int64_t kGroupBytes = 2 << 20;
-constexpr std::int64_t kLineElements = 16;  // of f32 in a cache line
+constexpr std::int64_t kLineElements = 16;  // of f32
+constexpr std::int64_t kPageBytes = 4096;
 // Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
 // them. It can be stopped between blocks.
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
@@ -34,6 +38,8 @@ constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for ea
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
+// Such a result is written along its rows: of rhs so much is met by a row at a time.
+constexpr std::int64_t kStreamedBytes = 16 << 10;
 constexpr std::int64_t kStreamK = 32;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
@@ -80,8 +86,15 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
     return "the axes of lhs do not fold into M and K";
   }
-  if (f.N > 256 && f.K > 128 && std::llabs(*one_stride(f.k, Side::kLhs)) > 1) {
+  const std::int64_t columns = std::min(f.N, step.blocking.NC);
+  if (columns > 256 && f.K > 128 && std::llabs(*one_stride(f.k, Side::kLhs)) > 1) {
     return "steps of k lie far apart in lhs and are used many times";
+  }
+  const auto row_bytes = std::llabs(one_stride(f.m, Side::kLhs).value_or(0)) *
+                         static_cast<std::int64_t>(step.kernels->panel_bytes);
+  if (columns >= 4 * step.blocking.NR && row_bytes > 0 && row_bytes % kPageBytes == 0) {
+    return "rows of lhs lie whole pages apart, in the same lines of a cache, and are used many "
+           "times";
   }
   return {};
 }
@@ -116,6 +129,13 @@ std::string_view why_sums_need_scratch(const ContractStep& step) {
   return {};
 }
 
+std::int64_t most_KC(const ContractStep& step) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  const std::int64_t row_bytes =
+      static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes;
+  return (row_bytes < kWideRow ? kKC : kWideKC) * kernels.k_group / kernels.group_rows;
+}
+
 bool is_packed_as_it_is(const ContractStep& step) {
   return step.packs_rhs && step.rhs_dtype == panel_dtype(step.arithmetic) &&
          !is_complex(step.arithmetic);
@@ -130,19 +150,28 @@ std::int64_t lines_of_rhs_are_apart_in_k(const ContractStep& step) {
   return is_so ? step.folded.K / k.front().extent : 0;
 }
 
-// How many items of the batch, along which rhs is contiguous, are packed together; 1 if none.
-int items_of_a_group(const ContractStep& step) {
+// Where rhs is contiguous along the batch, several items are packed together, so many that they
+// take whole lines: all of K, and of N what leaves the panels near.
+void set_up_group(ContractStep& step) {
   const Folded& f = step.folded;
-  const Blocking& b = step.blocking;
-  const bool is_whole = b.row_blocks * b.column_blocks == 1 && f.N <= b.NC && f.K <= b.KC;
-  if (!is_packed_as_it_is(step) || !is_whole || f.batch.empty() || f.batch.back().rhs != 1 ||
-      f.N <= 1 || one_stride(f.n, Side::kRhs).value_or(1) == 1 || !is_one_stride(f.k, Side::kRhs)) {
-    return 1;
+  Blocking& b = step.blocking;
+  if (!is_packed_as_it_is(step) || b.row_blocks != 1 || f.K > kMostKP || f.batch.empty() ||
+      f.batch.back().rhs != 1 || f.N <= 1 || one_stride(f.n, Side::kRhs).value_or(1) == 1 ||
+      !is_one_stride(f.k, Side::kRhs)) {
+    return;
   }
-  const std::int64_t item_bytes = std::max<std::int64_t>(1, f.K) * round_up(f.N, b.NR) *
-                                  static_cast<std::int64_t>(step.kernels->panel_bytes);
-  const std::int64_t items = std::min<std::int64_t>(step.kernels->lanes, kGroupBytes / item_bytes);
-  return items < 4 ? 1 : static_cast<int>(items);
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
+  const std::int64_t wanted = std::min(f.batch.back().extent, kLineElements * 4 / element);
+  const std::int64_t columns = std::min(
+      b.column_block, std::max<std::int64_t>(1, kGroupBytes / wanted / column_bytes / b.NR) * b.NR);
+  const std::int64_t items =
+      std::min(wanted, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
+  if (items < 4) return;
+  step.group = static_cast<int>(items);
+  b.KP = std::max<std::int64_t>(1, f.K);
+  b.NC = b.column_block = columns;
+  b.column_blocks = ceil_div(f.N, columns);
 }
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
@@ -401,29 +430,31 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
     return !why.empty();
   };
   step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
-  step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
   b.MC = kMC;
-  b.NC = kNC;
+  b.NC = kBlockElements / most_KC(step);
   b.KP = b.KC;
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
   if (apart > 0 &&
       apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
-    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, kKC), kMostKP});
-    b.NC = std::max<std::int64_t>(b.NR, kNC * kKC / b.KP / b.NR * b.NR);
+    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, b.KC), kMostKP});
+    b.NC = std::max<std::int64_t>(b.NR, kBlockElements / b.KP / b.NR * b.NR);
   }
+  step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
   split_work(step, tasks, kItemWork);
-  step.group = items_of_a_group(step);
+  set_up_group(step);
   const Folded& f = step.folded;
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t width = std::min(b.NC, b.column_block);
-  step.columns_outside = b.row_block > 2 * b.MR && width * b.KC * element > kL1Bytes;
   const std::int64_t rows = std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
-  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= kKC;
+  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= b.KC;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= kStreamK && out_bytes > kFarBytes;
+  if (step.streams) {
+    step.near_panels = std::max<std::int64_t>(1, kStreamedBytes / (b.KC * b.NR * element));
+  }
   step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }
@@ -455,8 +486,7 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   Blocking& b = step.blocking;
   b.MR = step.kernels->MR;
   b.NR = step.kernels->NV * step.kernels->lanes;
-  b.KC = std::clamp<std::int64_t>(step.folded.K, 1,
-                                  kKC * step.kernels->k_group / step.kernels->group_rows);
+  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, most_KC(step));
   for (const auto& form : kForms) {
     const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
     if (refusal.empty()) {

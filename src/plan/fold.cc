@@ -74,12 +74,21 @@ void swap_operands(Folded& folded) {
   folded.swapped = !folded.swapped;
 }
 
+// The lines of an operand run along the outermost of several axes of K: where that is rhs, they are
+// read once.
+bool runs_in_lines_along_outer_k(const FoldedAxes& k, Side side) {
+  return k.size() > 1 && stride_in(k.front(), side) == 1 && !one_stride(k, side);
+}
+
 // Vectors run over N: that should be the axis that is contiguous in the result, and wide enough.
 bool wants_swap(const Folded& folded, int lanes) {
   if (folded.M <= 1) return false;
   if (folded.N <= 1) return true;
   if (folded.N < lanes && folded.M > folded.N) return true;
   if (folded.M < lanes && folded.N >= folded.M) return false;
+  const bool is_in_lhs = runs_in_lines_along_outer_k(folded.k, Side::kLhs);
+  const bool is_in_rhs = runs_in_lines_along_outer_k(folded.k, Side::kRhs);
+  if (is_in_lhs != is_in_rhs && folded.K > folded.M + folded.N) return is_in_lhs;
   return finest(folded.m) < finest(folded.n);
 }
 

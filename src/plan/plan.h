@@ -67,7 +67,7 @@ struct ContractStep {
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
   int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
-  bool columns_outside = false;  ///< of the two loops over tiles: a panel of rhs meets all rows
+  std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while tiles are multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   std::int64_t items = 0;
