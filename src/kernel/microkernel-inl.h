@@ -97,27 +97,37 @@ HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
 
 // The last vector of a tile may be partial: its first `count` lanes exist, and no other is touched
 // in memory. AVX-512 has masks for that; elsewhere a store goes through a copy, as masked stores
-// are slow on some CPUs.
+// are slow on some CPUs. The mask is made once: made at each load, it is a branch in Clang's inner
+// loop, and accumulators are spilled for it.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> load_first(D d, const T* from, int count) {
+class FirstLanes {
+ public:
+  HWY_INLINE FirstLanes(D d, int count)
+      : exists_(hn::FirstN(d, static_cast<std::size_t>(count))), count_(count) {}
+
+  HWY_INLINE hn::Vec<D> load(D d, const T* from) const {
 #if HWY_ARCH_X86
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, from);
+    return hn::MaskedLoad(exists_, d, from);
 #else  // a masked load elsewhere may read all lanes
-  HWY_ALIGN T copy[HWY_LANES(T)] = {};
-  for (int i = 0; i < count; ++i) copy[i] = from[i];
-  return hn::Load(d, copy);
+    HWY_ALIGN T copy[HWY_LANES(T)] = {};
+    for (int i = 0; i < count_; ++i) copy[i] = from[i];
+    return hn::Load(d, copy);
 #endif
-}
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store_first(D d, hn::Vec<D> v, T* to, int count) {
+  }
+  HWY_INLINE void store(D d, hn::Vec<D> v, T* to) const {
 #if HWY_TARGET == HWY_AVX3
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, to);
+    hn::BlendedStore(v, exists_, d, to);
 #else
-  HWY_ALIGN T copy[HWY_LANES(T)];
-  hn::Store(v, d, copy);
-  for (int i = 0; i < count; ++i) to[i] = copy[i];
+    HWY_ALIGN T copy[HWY_LANES(T)];
+    hn::Store(v, d, copy);
+    for (int i = 0; i < count_; ++i) to[i] = copy[i];
 #endif
-}
+  }
+
+ private:
+  hn::Mask<D> exists_;
+  int count_;
+};
 
 // Rows of a tile at one k: a pointer for every three rows, so that each is one of p, p + row, p + 2
 // row, which an instruction can address by itself.
@@ -141,16 +151,16 @@ struct RowPointers {
   }
 };
 
-/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector `last`
-/// lanes exist.
+/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector only the
+/// lanes `last` exist.
 template <int MR, int NV, bool kTail, class D, class T = hn::TFromD<D>>
 HWY_INLINE void multiply_step(D d, RowPointers<MR, T>& a, std::int64_t a_k, const T* HWY_RESTRICT b,
-                              [[maybe_unused]] int last, hn::Vec<D> (&acc)[MR][NV]) {
+                              [[maybe_unused]] const FirstLanes<D>& last,
+                              hn::Vec<D> (&acc)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> b_row[NV];
   for (int v = 0; v < NV; ++v) {
-    b_row[v] =
-        kTail && v == NV - 1 ? load_first(d, b + v * lanes, last) : hn::LoadU(d, b + v * lanes);
+    b_row[v] = kTail && v == NV - 1 ? last.load(d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
   }
   for (int i = 0; i < MR; ++i) {
     const auto a_ik = hn::Set(d, a[i]);
@@ -173,7 +183,7 @@ template <class T, int MR, int NV, bool kTail>
 HWY_INLINE void tile_real_of(const TileCall& call) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const int last = call.columns - (NV - 1) * static_cast<int>(lanes);
+  const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
   T* const sum = static_cast<T*>(call.sum);
   if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
   RowPointers<MR, T> a(static_cast<const T*>(call.a), call.a_row);
@@ -210,8 +220,8 @@ HWY_INLINE void tile_real_of(const TileCall& call) {
       for (int v = 0; v < NV; ++v) {
         T* at = sum + i * call.sum_row + v * lanes;
         if (kTail && v == NV - 1) {
-          if (!first) acc[i][v] = hn::Add(load_first(d, at, last), acc[i][v]);
-          store_first(d, acc[i][v], at, last);
+          if (!first) acc[i][v] = hn::Add(last.load(d, at), acc[i][v]);
+          last.store(d, acc[i][v], at);
         } else {
           if (!first) acc[i][v] = hn::Add(hn::LoadU(d, at), acc[i][v]);
           hn::StoreU(acc[i][v], d, at);
