@@ -31,15 +31,20 @@ HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::in
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> br[NV];
   hn::Vec<D> bi[NV];
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) br[v] = hn::LoadU(d, b + v * lanes);
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) bi[v] = hn::LoadU(d, b + (NV + v) * lanes);
+  BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
     const auto ar = hn::Set(d, a_rows[i][a_at]);
     const auto ai = hn::Set(d, a_rows[i][a_at + 1]);
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) {
       re[i][v] = hn::MulAdd(ar, br[v], re[i][v]);
       im[i][v] = kSwapped ? hn::MulAdd(ai, br[v], im[i][v]) : hn::MulAdd(ar, bi[v], im[i][v]);
     }
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) {
       re[i][v] = hn::NegMulAdd(ai, bi[v], re[i][v]);
       im[i][v] = kSwapped ? hn::MulAdd(ar, bi[v], im[i][v]) : hn::MulAdd(ai, br[v], im[i][v]);
@@ -68,7 +73,9 @@ void tile_complex(const TileCall& call) {
   do {
     hn::Vec<decltype(d)> re[MR][NV];
     hn::Vec<decltype(d)> im[MR][NV];
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) re[i][v] = im[i][v] = hn::Zero(d);
     }
     std::int64_t steps = std::min(left, kBlock);
@@ -84,7 +91,9 @@ void tile_complex(const TileCall& call) {
       a_at += a_k;
       b += b_k;
     }
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) {
         T* at = running.sum + i * running.row + v * lanes;
         T* at_im = at + running.plane;

@@ -19,6 +19,14 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Before a loop over accumulators: unrolled at once, whatever its size. Else GCC 12 leaves arrays
+// of accumulators in memory and stores each after each multiply-add.
+#if defined(__clang__)
+#define BATCHDOT_UNROLL
+#else
+#define BATCHDOT_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 // Where a tile keeps its running sum: in the caller's memory, or, if the panel is wider than what
 // exists there, in `edge` and copied out at the end.
 template <int MR, int kWidth, int kPlanes, class T>
@@ -159,11 +167,14 @@ HWY_INLINE void multiply_step(D d, RowPointers<MR, T>& a, std::int64_t a_k, cons
                               hn::Vec<D> (&acc)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> b_row[NV];
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) {
     b_row[v] = kTail && v == NV - 1 ? last.load(d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
   }
+  BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
     const auto a_ik = hn::Set(d, a[i]);
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) acc[i][v] = multiply_add_lanes(a_ik, b_row[v], acc[i][v]);
   }
   a.advance(a_k);
@@ -194,7 +205,9 @@ HWY_INLINE void tile_real_of(const TileCall& call) {
   bool first = call.first;
   do {
     hn::Vec<decltype(d)> acc[MR][NV];
+    BATCHDOT_UNROLL
     for (auto& row : acc) {
+      BATCHDOT_UNROLL
       for (auto& vector : row) vector = hn::Zero(d);
     }
     std::int64_t steps = std::min(left, kBlock);
@@ -211,12 +224,16 @@ HWY_INLINE void tile_real_of(const TileCall& call) {
       b += b_k;
     }
     if (!kTail && call.streams) {
+      BATCHDOT_UNROLL
       for (int i = 0; i < MR; ++i) {
+        BATCHDOT_UNROLL
         for (int v = 0; v < NV; ++v) hn::Stream(acc[i][v], d, sum + i * call.sum_row + v * lanes);
       }
       return;
     }
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) {
         T* at = sum + i * call.sum_row + v * lanes;
         if (kTail && v == NV - 1) {
