@@ -16,6 +16,7 @@
 #include "src/kernel/kernels.h"
 #include "src/kernel/microkernel-inl.h"
 #include "src/kernel/pack-inl.h"
+#include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -31,15 +32,20 @@ HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::in
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> br[NV];
   hn::Vec<D> bi[NV];
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) br[v] = hn::LoadU(d, b + v * lanes);
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) bi[v] = hn::LoadU(d, b + (NV + v) * lanes);
+  BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
     const auto ar = hn::Set(d, a_rows[i][a_at]);
     const auto ai = hn::Set(d, a_rows[i][a_at + 1]);
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) {
       re[i][v] = hn::MulAdd(ar, br[v], re[i][v]);
       im[i][v] = kSwapped ? hn::MulAdd(ai, br[v], im[i][v]) : hn::MulAdd(ar, bi[v], im[i][v]);
     }
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) {
       re[i][v] = hn::NegMulAdd(ai, bi[v], re[i][v]);
       im[i][v] = kSwapped ? hn::MulAdd(ar, bi[v], im[i][v]) : hn::MulAdd(ai, br[v], im[i][v]);
@@ -68,7 +74,9 @@ void tile_complex(const TileCall& call) {
   do {
     hn::Vec<decltype(d)> re[MR][NV];
     hn::Vec<decltype(d)> im[MR][NV];
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) re[i][v] = im[i][v] = hn::Zero(d);
     }
     std::int64_t steps = std::min(left, kBlock);
@@ -84,7 +92,9 @@ void tile_complex(const TileCall& call) {
       a_at += a_k;
       b += b_k;
     }
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) {
         T* at = running.sum + i * running.row + v * lanes;
         T* at_im = at + running.plane;
@@ -138,19 +148,6 @@ void pack_complex_planes(const PackCall& call);
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 
-// Blocks of 128 bits from `rows`, kApart rows between one block and the next.
-template <int kApart, class D, class T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> gather_blocks(D d, const T* const* rows, std::int64_t at) {
-  if constexpr (hn::MaxLanes(D()) * sizeof(T) == 16) {
-    return hn::LoadU(d, rows[0] + at);
-  } else {
-    const hn::Half<D> dh;
-    constexpr int kHalf = kApart * static_cast<int>(hn::MaxLanes(D()) * sizeof(T) / 32);
-    return hn::Combine(d, gather_blocks<kApart>(dh, rows + kHalf, at),
-                       gather_blocks<kApart>(dh, rows, at));
-  }
-}
-
 // Two vectors of (re, im) pairs as one of re and one of im, of which `count` exist.
 template <class D, class V = hn::Vec<D>, class T = hn::TFromD<D>>
 HWY_INLINE void store_planes(D d, V low, V high, const PackCall& call, int count, T* to) {
@@ -182,17 +179,17 @@ HWY_INLINE void pack_planes_of_columns(const PackCall& call, int r) {
   std::int64_t k = 0;
   if constexpr (sizeof(T) == 8) {
     for (; k < call.K; ++k, to += step) {
-      store_planes(d, gather_blocks<1>(d, rows, 2 * k), gather_blocks<1>(d, rows + N / 2, 2 * k),
+      store_planes(d, gather_pieces<1>(d, rows, 2 * k), gather_pieces<1>(d, rows + N / 2, 2 * k),
                    call, count, to);
     }
   } else {
     // A block is two k of one row: the second halves change places with the next row's first ones.
     const hn::Repartition<std::uint64_t, decltype(d)> pairs;
     for (; k + 2 <= call.K; k += 2, to += 2 * step) {
-      const auto even_low = hn::BitCast(pairs, gather_blocks<2>(d, rows, 2 * k));
-      const auto odd_low = hn::BitCast(pairs, gather_blocks<2>(d, rows + 1, 2 * k));
-      const auto even_high = hn::BitCast(pairs, gather_blocks<2>(d, rows + N / 2, 2 * k));
-      const auto odd_high = hn::BitCast(pairs, gather_blocks<2>(d, rows + N / 2 + 1, 2 * k));
+      const auto even_low = hn::BitCast(pairs, gather_pieces<2>(d, rows, 2 * k));
+      const auto odd_low = hn::BitCast(pairs, gather_pieces<2>(d, rows + 1, 2 * k));
+      const auto even_high = hn::BitCast(pairs, gather_pieces<2>(d, rows + N / 2, 2 * k));
+      const auto odd_high = hn::BitCast(pairs, gather_pieces<2>(d, rows + N / 2 + 1, 2 * k));
       store_planes(d, hn::BitCast(d, hn::InterleaveLower(pairs, even_low, odd_low)),
                    hn::BitCast(d, hn::InterleaveLower(pairs, even_high, odd_high)), call, count,
                    to);

@@ -16,6 +16,7 @@
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/microkernel-inl.h"
+#include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -96,11 +97,10 @@ struct PieceMasks {
 /// 16 bytes of each row from `k` on, as one vector for each k: lane r is rows[r]. Pieces of 128
 /// bits are put together while they are loaded, so that only the transposes within the pieces are
 /// left to the one port that shuffles: with whole vectors of rows it is twice as many.
-template <class D, class T = hn::TFromD<D>, int kPiece = 16 / sizeof(T)>
+template <class D, class T = hn::TFromD<D>, int kPiece = kPieceLanes<T>>
 HWY_INLINE void load_transposed(D d, const PieceMasks<D>& masks, const T* const* rows,
-                                std::int64_t k, hn::Vec<D> (&out)[kPiece]) {
+                                std::int64_t k, hn::Vec<D> (&v)[kPiece]) {
   constexpr int kPieces = static_cast<int>(HWY_LANES(T)) / kPiece;
-  hn::Vec<D> v[kPiece];
   for (int r = 0; r < kPiece; ++r) {
     if constexpr (kPieces == 1) {
       v[r] = hn::LoadU(d, rows[r] + k);
@@ -115,20 +115,7 @@ HWY_INLINE void load_transposed(D d, const PieceMasks<D>& masks, const T* const*
       }
     }
   }
-  if constexpr (kPiece == 2) {
-    out[0] = hn::InterleaveLower(d, v[0], v[1]);
-    out[1] = hn::InterleaveUpper(d, v[0], v[1]);
-  } else {
-    const hn::RepartitionToWide<D> wide;
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v[0], v[1]));
-    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v[0], v[1]));
-    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v[2], v[3]));
-    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v[2], v[3]));
-    out[0] = hn::BitCast(d, hn::InterleaveLower(wide, low01, low23));
-    out[1] = hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23));
-    out[2] = hn::BitCast(d, hn::InterleaveLower(wide, high01, high23));
-    out[3] = hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23));
-  }
+  transpose_pieces(d, v);
 }
 
 /// The sums of one block, `depth` <= 128 steps of k, one in each lane. Lane r has row b[r]; of a it
@@ -139,7 +126,7 @@ template <int kRows, class D, class T = hn::TFromD<D>>
 HWY_INLINE void block_sums(D d, const PieceMasks<D>& masks, const T* const* a, const T* const* b,
                            const T* const* next_a, const T* const* next_b, std::int64_t depth,
                            hn::Vec<D> (&acc)[kRows == 0 ? 1 : kRows]) {
-  constexpr int kPiece = 16 / sizeof(T);
+  constexpr int kPiece = kPieceLanes<T>;
   constexpr int kLanes = static_cast<int>(HWY_LANES(T));
   constexpr int kLines = std::max(1, kLanes / 4);  // that a piece reads of each operand
   for (auto& sum : acc) sum = hn::Zero(d);

@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "hwy/highway.h"
@@ -18,6 +19,14 @@ HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+// Before a loop over accumulators: unrolled at once, whatever its size. Else GCC 12 leaves arrays
+// of accumulators in memory and stores each after each multiply-add.
+#if defined(__clang__)
+#define BATCHDOT_UNROLL
+#else
+#define BATCHDOT_UNROLL _Pragma("GCC unroll 8")
+#endif
 
 // Where a tile keeps its running sum: in the caller's memory, or, if the panel is wider than what
 // exists there, in `edge` and copied out at the end.
@@ -97,27 +106,37 @@ HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
 
 // The last vector of a tile may be partial: its first `count` lanes exist, and no other is touched
 // in memory. AVX-512 has masks for that; elsewhere a store goes through a copy, as masked stores
-// are slow on some CPUs.
+// are slow on some CPUs. The mask is made once: made at each load, it is a branch in Clang's inner
+// loop, and accumulators are spilled for it.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> load_first(D d, const T* from, int count) {
+class FirstLanes {
+ public:
+  HWY_INLINE FirstLanes(D d, int count)
+      : exists_(hn::FirstN(d, static_cast<std::size_t>(count))), count_(count) {}
+
+  HWY_INLINE hn::Vec<D> load(D d, const T* from) const {
 #if HWY_ARCH_X86
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, from);
+    return hn::MaskedLoad(exists_, d, from);
 #else  // a masked load elsewhere may read all lanes
-  HWY_ALIGN T copy[HWY_LANES(T)] = {};
-  for (int i = 0; i < count; ++i) copy[i] = from[i];
-  return hn::Load(d, copy);
+    HWY_ALIGN T copy[HWY_LANES(T)] = {};
+    for (int i = 0; i < count_; ++i) copy[i] = from[i];
+    return hn::Load(d, copy);
 #endif
-}
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store_first(D d, hn::Vec<D> v, T* to, int count) {
+  }
+  HWY_INLINE void store(D d, hn::Vec<D> v, T* to) const {
 #if HWY_TARGET == HWY_AVX3
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, to);
+    hn::BlendedStore(v, exists_, d, to);
 #else
-  HWY_ALIGN T copy[HWY_LANES(T)];
-  hn::Store(v, d, copy);
-  for (int i = 0; i < count; ++i) to[i] = copy[i];
+    HWY_ALIGN T copy[HWY_LANES(T)];
+    hn::Store(v, d, copy);
+    for (int i = 0; i < count_; ++i) to[i] = copy[i];
 #endif
-}
+  }
+
+ private:
+  hn::Mask<D> exists_;
+  int count_;
+};
 
 // Rows of a tile at one k: a pointer for every three rows, so that each is one of p, p + row, p + 2
 // row, which an instruction can address by itself.
@@ -141,19 +160,22 @@ struct RowPointers {
   }
 };
 
-/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector `last`
-/// lanes exist.
+/// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector only the
+/// lanes `last` exist.
 template <int MR, int NV, bool kTail, class D, class T = hn::TFromD<D>>
 HWY_INLINE void multiply_step(D d, RowPointers<MR, T>& a, std::int64_t a_k, const T* HWY_RESTRICT b,
-                              [[maybe_unused]] int last, hn::Vec<D> (&acc)[MR][NV]) {
+                              [[maybe_unused]] const FirstLanes<D>& last,
+                              hn::Vec<D> (&acc)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> b_row[NV];
+  BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) {
-    b_row[v] =
-        kTail && v == NV - 1 ? load_first(d, b + v * lanes, last) : hn::LoadU(d, b + v * lanes);
+    b_row[v] = kTail && v == NV - 1 ? last.load(d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
   }
+  BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
     const auto a_ik = hn::Set(d, a[i]);
+    BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) acc[i][v] = multiply_add_lanes(a_ik, b_row[v], acc[i][v]);
   }
   a.advance(a_k);
@@ -174,7 +196,7 @@ template <class T, int MR, int NV, bool kTail>
 HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const int last = call.columns - (NV - 1) * static_cast<int>(lanes);
+  const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
   if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
   RowPointers<MR, T> a(first_a, call.a_row);
   const std::int64_t a_k = call.a_k;
@@ -183,7 +205,9 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
   bool first = call.first;
   do {
     hn::Vec<decltype(d)> acc[MR][NV];
+    BATCHDOT_UNROLL
     for (auto& row : acc) {
+      BATCHDOT_UNROLL
       for (auto& vector : row) vector = hn::Zero(d);
     }
     std::int64_t steps = std::min(left, kBlock);
@@ -200,17 +224,21 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
       b += b_k;
     }
     if (!kTail && call.streams) {
+      BATCHDOT_UNROLL
       for (int i = 0; i < MR; ++i) {
+        BATCHDOT_UNROLL
         for (int v = 0; v < NV; ++v) hn::Stream(acc[i][v], d, sum + i * call.sum_row + v * lanes);
       }
       return;
     }
+    BATCHDOT_UNROLL
     for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) {
         T* at = sum + i * call.sum_row + v * lanes;
         if (kTail && v == NV - 1) {
-          if (!first) acc[i][v] = hn::Add(load_first(d, at, last), acc[i][v]);
-          store_first(d, acc[i][v], at, last);
+          if (!first) acc[i][v] = hn::Add(last.load(d, at), acc[i][v]);
+          last.store(d, acc[i][v], at);
         } else {
           if (!first) acc[i][v] = hn::Add(hn::LoadU(d, at), acc[i][v]);
           hn::StoreU(acc[i][v], d, at);
@@ -219,6 +247,20 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
     }
     first = false;
   } while (left > 0);
+}
+
+template <class T, int MR, int NV, bool kTail>
+HWY_INLINE void tiles_real_of(const TileCall& call) {
+  const auto* a = static_cast<const std::byte*>(call.a);
+  const auto* b = static_cast<const std::byte*>(call.b);
+  auto* sum = static_cast<std::byte*>(call.sum);
+  for (int left = call.tiles; left > 0; --left) {
+    tile_real_of<T, MR, NV, kTail>(call, reinterpret_cast<const T*>(a),
+                                   reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum));
+    a += call.a_tile;
+    b += call.b_tile;
+    sum += call.sum_tile;
+  }
 }
 
 /// TileCall for real numbers and 32-bit integers.
@@ -235,27 +277,10 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
 /// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
-  const bool is_whole = call.columns == NV * static_cast<int>(HWY_LANES(T));
-  const auto* a = static_cast<const std::byte*>(call.a);
-  const auto* b = static_cast<const std::byte*>(call.b);
-  auto* sum = static_cast<std::byte*>(call.sum);
-  const auto each = [&](auto&& tile) HWY_ATTR {
-    for (int left = call.tiles; left > 0; --left) {
-      tile(reinterpret_cast<const T*>(a), reinterpret_cast<const T*>(b),
-           reinterpret_cast<T*>(sum));
-      a += call.a_tile;
-      b += call.b_tile;
-      sum += call.sum_tile;
-    }
-  };
-  if (is_whole) {
-    each([&](const T* a_at, const T* b_at, T* to) HWY_ATTR {
-      tile_real_of<T, MR, NV, false>(call, a_at, b_at, to);
-    });
+  if (call.columns == NV * static_cast<int>(HWY_LANES(T))) {
+    tiles_real_of<T, MR, NV, false>(call);
   } else {
-    each([&](const T* a_at, const T* b_at, T* to) HWY_ATTR {
-      tile_real_of<T, MR, NV, true>(call, a_at, b_at, to);
-    });
+    tiles_real_of<T, MR, NV, true>(call);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "src/kernel/convert.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/pack-inl.h"
+#include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -215,19 +216,6 @@ struct WordVectors<PairsOfI16> {
   }
 };
 
-// Four words of every fourth of N rows, a block of 128 bits for each, so that the transposition
-// within blocks leaves N rows side by side.
-template <class D>
-HWY_INLINE hn::Vec<D> load_blocks(D d, const std::uint8_t* const* rows, std::int64_t at) {
-  if constexpr (hn::MaxLanes(D()) == 4) {
-    return hn::LoadU(d, reinterpret_cast<const std::uint32_t*>(rows[0] + at));
-  } else {
-    const hn::Half<D> dh;
-    constexpr std::size_t kHalf = hn::MaxLanes(D()) / 2;
-    return hn::Combine(d, load_blocks(dh, rows + kHalf, at), load_blocks(dh, rows, at));
-  }
-}
-
 // k is contiguous: N rows from r on, of which `count` exist, 4 words at a time.
 template <class Format, class D>
 HWY_INLINE void pack_columns_chunk(D d, const PackCall& call, int r, int count) {
@@ -235,7 +223,6 @@ HWY_INLINE void pack_columns_chunk(D d, const PackCall& call, int r, int count) 
   using Source = typename Format::Source;
   constexpr int N = static_cast<int>(hn::MaxLanes(D()));
   constexpr int P = Format::kPerWord;
-  const hn::RepartitionToWide<D> wide;
   const std::uint8_t* rows[N];
   for (int i = 0; i < N; ++i) {
     const int row = std::max(0, std::min(r + i, call.rows - 1));
@@ -250,28 +237,13 @@ HWY_INLINE void pack_columns_chunk(D d, const PackCall& call, int r, int count) 
   const std::int64_t step = Format::kRows * width;
   std::int64_t w = 0;
   for (; w + 4 <= words; w += 4, to += 4 * step) {
-    const auto v0 = load_blocks(d, rows, 4 * w);
-    const auto v1 = load_blocks(d, rows + 1, 4 * w);
-    const auto v2 = load_blocks(d, rows + 2, 4 * w);
-    const auto v3 = load_blocks(d, rows + 3, 4 * w);
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v0, v1));
-    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v2, v3));
-    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v0, v1));
-    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v2, v3));
-    auto w0 = hn::BitCast(d, hn::InterleaveLower(wide, low01, low23));
-    auto w1 = hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23));
-    auto w2 = hn::BitCast(d, hn::InterleaveLower(wide, high01, high23));
-    auto w3 = hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23));
+    hn::Vec<D> v[4];
+    for (int i = 0; i < 4; ++i) v[i] = gather_pieces<4>(d, rows + i, 4 * w);
+    transpose_pieces(d, v);
     if (count < N) {
-      w0 = hn::And(w0, exists);
-      w1 = hn::And(w1, exists);
-      w2 = hn::And(w2, exists);
-      w3 = hn::And(w3, exists);
+      for (auto& words_of_rows : v) words_of_rows = hn::And(words_of_rows, exists);
     }
-    Vectors::store(d, w0, to, width, P);
-    Vectors::store(d, w1, to + step, width, P);
-    Vectors::store(d, w2, to + 2 * step, width, P);
-    Vectors::store(d, w3, to + 3 * step, width, P);
+    for (int i = 0; i < 4; ++i) Vectors::store(d, v[i], to + i * step, width, P);
   }
   for (; w * P < call.K; ++w, to += step) {
     const int present = static_cast<int>(std::min<std::int64_t>(P, call.K - w * P));

@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 #include "src/kernel/convert.h"
 #include "src/kernel/kernels.h"
+#include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -72,15 +73,11 @@ HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row, std::int64_
 }
 
 #if HWY_TARGET != HWY_SCALAR  // which has one lane, no interleaving, and is not used
-// Rows of which the k are contiguous, kLanes at a time, transposed in registers: of each row one
-// piece of 128 bits is loaded into a block of a vector, so that only exchanges inside blocks are
-// left to do.
-//
-//     4-byte elements; piece j of vector i: row i + 4 j, k .. k + 3     out t: k + t of all rows
-//     [r0 r4 r8 r12] [r1 r5 r9 r13] [r2 r6 r10 r14] [r3 r7 r11 r15]     [r0 r1 r2 r3 r4 ... r15]
+// A vector of pieces for transpose_pieces. With AVX-512 by blends, which other ports do than
+// shuffles.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_pieces(D d, const T* const* rows, std::int64_t k) {
-  constexpr int kStep = 16 / sizeof(T);
+  constexpr int kStep = kPieceLanes<T>;
   constexpr std::size_t kBytes = hn::MaxLanes(D()) * sizeof(T);
   if constexpr (kBytes == 64) {
     const auto block = [&](int j) { return hn::LoadDup128(d, rows[j * kStep] + k); };
@@ -102,33 +99,17 @@ HWY_INLINE hn::Vec<D> load_pieces(D d, const T* const* rows, std::int64_t k) {
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void transpose_rows(D d, const T* const* rows, std::int64_t k, T* to,
                                std::int64_t width) {
-  if constexpr (sizeof(T) == 4) {
-    const hn::RepartitionToWide<D> wide;
-    const auto v0 = load_pieces(d, rows, k);
-    const auto v1 = load_pieces(d, rows + 1, k);
-    const auto v2 = load_pieces(d, rows + 2, k);
-    const auto v3 = load_pieces(d, rows + 3, k);
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v0, v1));
-    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v2, v3));
-    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v0, v1));
-    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v2, v3));
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, to);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, to + width);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, to + 2 * width);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, to + 3 * width);
-  } else {
-    const auto v0 = load_pieces(d, rows, k);
-    const auto v1 = load_pieces(d, rows + 1, k);
-    hn::StoreU(hn::InterleaveLower(d, v0, v1), d, to);
-    hn::StoreU(hn::InterleaveUpper(d, v0, v1), d, to + width);
-  }
+  hn::Vec<D> v[kPieceLanes<T>];
+  for (int i = 0; i < kPieceLanes<T>; ++i) v[i] = load_pieces(d, rows + i, k);
+  transpose_pieces(d, v);
+  for (int i = 0; i < kPieceLanes<T>; ++i) hn::StoreU(v[i], d, to + i * width);
 }
 
 // k is contiguous. A vector of rows at a time, then half a vector, and so on down to 128 bits.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-  constexpr int kStep = 16 / sizeof(T);
+  constexpr int kStep = kPieceLanes<T>;
   const T* source = static_cast<const T*>(call.source);
   T* panel = static_cast<T*>(call.panel);
   int r = first_row;

@@ -14,6 +14,7 @@
 
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"
+#include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -172,23 +173,10 @@ HWY_INLINE void transpose_to_panel(D d, const TinyCall& call, const T* b, T* HWY
     const TinyColumns<T> columns(b + k, call.b_column, call.N - 1, call.K - k);
     for (int v = 0; v < NV; ++v) {
       T* to = panel + v * kLanes;
-      const auto c0 = columns.load(d, v * kLanes);
-      const auto c1 = columns.load(d, v * kLanes + 1);
-      if constexpr (kStep == 4) {
-        const auto c2 = columns.load(d, v * kLanes + 2);
-        const auto c3 = columns.load(d, v * kLanes + 3);
-        const auto low_even = hn::InterleaveLower(d, c0, c2);
-        const auto low_odd = hn::InterleaveLower(d, c1, c3);
-        const auto high_even = hn::InterleaveUpper(d, c0, c2);
-        const auto high_odd = hn::InterleaveUpper(d, c1, c3);
-        hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + kRow);
-        hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * kRow);
-        hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * kRow);
-      } else {
-        hn::StoreU(hn::InterleaveLower(d, c0, c1), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, c0, c1), d, to + kRow);
-      }
+      hn::Vec<D> pieces[kPieceLanes<T>];
+      for (int i = 0; i < kPieceLanes<T>; ++i) pieces[i] = columns.load(d, v * kLanes + i);
+      transpose_pieces(d, pieces);
+      for (int i = 0; i < kPieceLanes<T>; ++i) hn::StoreU(pieces[i], d, to + i * kRow);
     }
   }
 }
