@@ -23,6 +23,7 @@
 #include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/rowwise-inl.h"
+#include "src/kernel/store-inl.h"
 #include "src/kernel/tiny-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -73,6 +74,7 @@ ArithmeticKernels real_kernels() {
   constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
   ArithmeticKernels kernels{};
   kernels.panel_bytes = sizeof(T);
+  fill_stores<T, kIsScalar>(kernels);
   if constexpr (kLoops) {
     kernels.MR = 4;
     kernels.NV = 1;
@@ -110,6 +112,7 @@ template <class T, bool kIsScalar>
 ArithmeticKernels complex_kernels() {
   ArithmeticKernels kernels{};
   kernels.panel_bytes = 2 * sizeof(T);
+  fill_complex_stores<T, kIsScalar>(kernels);
   if constexpr (kIsScalar) {
     kernels.MR = 4;
     kernels.NV = 1;

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
+#include "src/kernel/activation.h"
+#include "src/kernel/convert.h"
 #include "src/kernel/exp.h"
 #include "src/kernel/kernels.h"
 
@@ -31,6 +34,15 @@ inline T plain_add(T a, T b) {
   } else {
     using U = std::make_unsigned_t<T>;
     return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
+  }
+}
+
+template <class T>
+inline T plain_multiply(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return a * b;
+  } else {
+    return multiply_add(a, b, T{0});
   }
 }
 
@@ -151,6 +163,59 @@ void reference_dots_complex(const DotsCall& call) {
     first = false;
     begin = end;
   } while (begin < call.K);
+}
+
+/// A factor of a StoreCall: of integers a whole number of at most 2^53 in size, modulo 2^n.
+template <class T>
+inline T factor(double x) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<std::int64_t>(x));
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+/// True if sums are only converted.
+inline bool is_plain_store(const StoreCall& call) {
+  return call.alpha == 1 && call.beta == 0 && call.scale.data == nullptr &&
+         call.bias.data == nullptr && call.activation == Activation::kNone;
+}
+
+/// StoreCall: sums in T, complex ones as planes of re and im.
+template <class T, class Out>
+void reference_store(const StoreCall& call) {
+  using Scale = std::conditional_t<kIsComplex<Out>, T, Out>;
+  const T alpha = factor<T>(call.alpha);
+  const T beta = factor<T>(call.beta);
+  const T* sums = static_cast<const T*>(call.sums);
+  Out* out = static_cast<Out*>(call.out);
+  const auto* scale = static_cast<const Scale*>(call.scale.data);
+  const auto* bias = static_cast<const Out*>(call.bias.data);
+  for (std::int64_t i = 0; i < call.rows; ++i) {
+    for (std::int64_t j = 0; j < call.columns; ++j) {
+      Out& to = out[i * call.out_row + j * call.out_column];
+      const Out old = call.beta == 0 ? Out{} : to;
+      const T s =
+          scale == nullptr ? T{1} : convert<T>(scale[i * call.scale.row + j * call.scale.column]);
+      const Out b = bias == nullptr ? Out{} : bias[i * call.bias.row + j * call.bias.column];
+      const auto finish = [&](T t, T before, T more) {
+        if (call.alpha != 1) t = plain_multiply(alpha, t);
+        if (call.beta != 0) {
+          t = plain_add(t, call.beta == 1 ? before : plain_multiply(beta, before));
+        }
+        if (scale != nullptr) t = plain_multiply(s, t);
+        if (bias != nullptr) t = plain_add(t, more);
+        return activate_scalar(call.activation, t);
+      };
+      const T* sum = sums + i * call.sum_row + j;
+      if constexpr (kIsComplex<Out>) {
+        to = Out(finish(sum[0], old.real(), b.real()),
+                 finish(sum[call.sum_plane], old.imag(), b.imag()));
+      } else {
+        to = convert<Out>(finish(sum[0], convert<T>(old), convert<T>(b)));
+      }
+    }
+  }
 }
 
 /// Maximum as softmax needs it: NaN if either is NaN, max(-0, +0) = +0.

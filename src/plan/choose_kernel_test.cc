@@ -144,7 +144,7 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 17; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.K = 65; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.scale.beta = 1; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.finish.beta = 1; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.lhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.rhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
@@ -211,7 +211,7 @@ TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
                            s.folded.k = {{4, 60, 7, 0, 0}, {6, 1, 2, 0, 0}};
                          }),
                          "lhs in place"));
-  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.scale.alpha = 2; }),
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.finish.alpha = 2; }),
                          "sums kept in the result"));
   EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.folded.n[0].out = 2; }),
                          "sums kept in the result"));
@@ -299,7 +299,7 @@ TEST(ChooseKernel, AnEmptyResultHasNoItems) {
 TEST(ChooseKernel, ScratchPartsDoNotOverlap) {
   for (const std::int64_t K : {0, 1, 24, 1000}) {
     ContractStep step = product(3, 100, 70, K);
-    step.scale.alpha = 2;
+    step.finish.alpha = 2;
     step.lhs_dtype = F16{};
     step.rhs_dtype = F16{};
     step.folded.m = {{10, 1000, 0, 700, 0}, {10, 7, 0, 70, 0}};

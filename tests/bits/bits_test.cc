@@ -256,7 +256,7 @@ void expect_epilogue_step_by_step(std::mt19937& random, DType dtype, T alpha, T 
   Epilogue epilogue;
   epilogue.alpha = static_cast<double>(alpha);
   epilogue.beta = static_cast<double>(beta);
-  epilogue.bias = Epilogue::Bias{bias.view.layout, {c.output[2]}};
+  epilogue.bias = Epilogue::Operand{bias.view.layout, {c.output[2]}};
   const std::vector<Layout> layouts = {lhs.view.layout, rhs.view.layout};
   const Plan plan = Plan::make(c, layouts, out.view.layout, epilogue);
   plan.run({lhs.view, rhs.view, bias.view},
