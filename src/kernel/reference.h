@@ -187,32 +187,41 @@ void reference_store(const StoreCall& call) {
   using Scale = std::conditional_t<kIsComplex<Out>, T, Out>;
   const T alpha = factor<T>(call.alpha);
   const T beta = factor<T>(call.beta);
-  const T* sums = static_cast<const T*>(call.sums);
-  Out* out = static_cast<Out*>(call.out);
-  const auto* scale = static_cast<const Scale*>(call.scale.data);
-  const auto* bias = static_cast<const Out*>(call.bias.data);
+  const bool is_plain = is_plain_store(call);
+  const bool has_alpha = call.alpha != 1;
+  const bool has_beta = call.beta != 0;
+  const bool is_beta_1 = call.beta == 1;
+  const Activation activation = call.activation;
   for (std::int64_t i = 0; i < call.rows; ++i) {
-    for (std::int64_t j = 0; j < call.columns; ++j) {
-      Out& to = out[i * call.out_row + j * call.out_column];
-      const Out old = call.beta == 0 ? Out{} : to;
-      const T s =
-          scale == nullptr ? T{1} : convert<T>(scale[i * call.scale.row + j * call.scale.column]);
-      const Out b = bias == nullptr ? Out{} : bias[i * call.bias.row + j * call.bias.column];
-      const auto finish = [&](T t, T before, T more) {
-        if (call.alpha != 1) t = plain_multiply(alpha, t);
-        if (call.beta != 0) {
-          t = plain_add(t, call.beta == 1 ? before : plain_multiply(beta, before));
+    const T* sums = static_cast<const T*>(call.sums) + i * call.sum_row;
+    Out* out = static_cast<Out*>(call.out) + i * call.out_row;
+    const auto* scale = static_cast<const Scale*>(call.scale.data);
+    const auto* bias = static_cast<const Out*>(call.bias.data);
+    const auto finish = [&](std::int64_t j, T t, T old, T b) {
+      if (has_alpha) t = plain_multiply(alpha, t);
+      if (has_beta) t = plain_add(t, is_beta_1 ? old : plain_multiply(beta, old));
+      if (scale != nullptr) {
+        t = plain_multiply(convert<T>(scale[i * call.scale.row + j * call.scale.column]), t);
+      }
+      if (bias != nullptr) t = plain_add(t, b);
+      return activate_scalar(activation, t);
+    };
+    for (std::int64_t j = 0; j < call.columns; ++j, out += call.out_column) {
+      if (is_plain) {
+        if constexpr (kIsComplex<Out>) {
+          *out = Out(sums[j], sums[call.sum_plane + j]);
+        } else {
+          *out = convert<Out>(sums[j]);
         }
-        if (scale != nullptr) t = plain_multiply(s, t);
-        if (bias != nullptr) t = plain_add(t, more);
-        return activate_scalar(call.activation, t);
-      };
-      const T* sum = sums + i * call.sum_row + j;
+        continue;
+      }
+      const Out old = has_beta ? *out : Out{};
+      const Out b = bias == nullptr ? Out{} : bias[i * call.bias.row + j * call.bias.column];
       if constexpr (kIsComplex<Out>) {
-        to = Out(finish(sum[0], old.real(), b.real()),
-                 finish(sum[call.sum_plane], old.imag(), b.imag()));
+        *out = Out(finish(j, sums[j], old.real(), b.real()),
+                   finish(j, sums[call.sum_plane + j], old.imag(), b.imag()));
       } else {
-        to = convert<Out>(finish(sum[0], convert<T>(old), convert<T>(b)));
+        *out = convert<Out>(finish(j, sums[j], convert<T>(old), convert<T>(b)));
       }
     }
   }
