@@ -22,18 +22,31 @@
 
 namespace batchdot::inline v0 {
 
+/// A function of each element at the store. kRelu: max(x, +0). kGelu: x (1 + erf(x / sqrt 2)) / 2.
+/// kGeluTanh: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. NaN stays NaN; the two gelus of
+/// -inf are NaN. Integers: kRelu; complex numbers: none. docs/numerics.md has each rounding.
+enum class Activation : std::uint8_t { kNone, kRelu, kGelu, kGeluTanh, kTanh };
+
 /// What is done to each element before it is stored, each step one rounding:
-/// t = alpha * sum; t = t + beta * out (two roundings; out is not read where beta is 0); t = t +
-/// bias.
+///
+///     t = alpha * sum
+///     t = t + beta * out     two roundings; out is not read where beta is 0
+///     t = scale * t
+///     t = t + bias
+///     out = activation(t)    computed in the type of the sum, then converted
 struct Epilogue {
   double alpha = 1;  ///< integers: a whole number
   double beta = 0;
-  /// Added to the result, e.g. one number a column; its axes carry labels of the output.
-  struct Bias {
+  /// A tensor that is broadcast over the result, e.g. one number a column: its axes carry labels of
+  /// the output, in any order. It has the dtype of the result; scale of complex results is real,
+  /// f32 or f64.
+  struct Operand {
     Layout layout;
     Labels labels;
   };
-  std::optional<Bias> bias;  ///< if set, the last operand of run() is the bias
+  std::optional<Operand> scale;  ///< if set, the operand of run() after the inputs
+  std::optional<Operand> bias;   ///< if set, the last operand of run()
+  Activation activation = Activation::kNone;
 };
 
 struct PlanOptions {

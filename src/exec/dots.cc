@@ -26,7 +26,8 @@ class DotsItems {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(address_of(step.scale.bias, step.out_dtype, task)) {}
+        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
+        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
 
   // Items first .. last-1 of the batch.
   void run(std::int64_t first, std::int64_t last) {
@@ -115,17 +116,18 @@ class DotsItems {
     const FloatModeGuard mode(FloatMode::kDefault);
     const FoldedAxes& batch = step_.folded.batch;
     const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
-    StoreCall call{};
+    StoreBlock call{};
     call.sums = scratch_ + layout_.sums;
     call.sum_plane = layout_.chunk;
     call.rows = 1;
     call.columns = count;
     call.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
     call.out_columns = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
-    if (bias_ != nullptr) {
-      call.bias = bias_ + base_of(batch, Side::kBias, at) * out_bytes;
-      call.bias_columns = walk(batch, Side::kBias, at, count, scratch_ + layout_.bias_items);
-    }
+    const Finish& finish = step_.finish;
+    call.scale = place_side(scale_, finish.scale_dtype, Side::kScale, 0, {step_.folded.m, 0, 1, {}},
+                            {batch, at, count, scratch_ + layout_.scale_items});
+    call.bias = place_side(bias_, finish.bias_dtype, Side::kBias, 0, {step_.folded.m, 0, 1, {}},
+                           {batch, at, count, scratch_ + layout_.bias_items});
     store(step_, call);
   }
 
@@ -137,6 +139,7 @@ class DotsItems {
   const std::byte* lhs_;
   const std::byte* rhs_;
   std::byte* out_;
+  const std::byte* scale_;
   const std::byte* bias_;
 };
 

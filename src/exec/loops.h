@@ -72,7 +72,7 @@ inline bool finish_item(const RunControl& control) {
   return is_stopped(control);
 }
 
-/// Steps through the index space of axes and keeps the offsets of all four tensors.
+/// Steps through the index space of axes and keeps the offsets of all tensors.
 class Odometer {
  public:
   Odometer(const FoldedAxes& axes, std::int64_t start) : axes_(axes) {
@@ -85,6 +85,7 @@ class Odometer {
       rhs += index_[i] * axes[i].rhs;
       out += index_[i] * axes[i].out;
       bias += index_[i] * axes[i].bias;
+      scale += index_[i] * axes[i].scale;
     }
   }
   void next() {
@@ -94,16 +95,18 @@ class Odometer {
       rhs += axis.rhs;
       out += axis.out;
       bias += axis.bias;
+      scale += axis.scale;
       if (++index_[i] < axis.extent) return;
       index_[i] = 0;
       lhs -= axis.extent * axis.lhs;
       rhs -= axis.extent * axis.rhs;
       out -= axis.extent * axis.out;
       bias -= axis.extent * axis.bias;
+      scale -= axis.extent * axis.scale;
     }
   }
 
-  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0;  ///< offsets in elements
+  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0, scale = 0;  ///< offsets in elements
 
  private:
   const FoldedAxes& axes_;

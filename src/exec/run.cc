@@ -46,7 +46,8 @@ struct Span {
 };
 
 std::string name_of_operand(const Plan::Impl& plan, int i) {
-  return i < plan.inputs ? operand_name(i, plan.inputs) : std::string("bias");
+  if (i < plan.inputs) return operand_name(i, plan.inputs);
+  return plan.has_scale && i == plan.inputs ? "scale" : "bias";
 }
 
 // operator== of a layout, without a branch for each number: this is much of what a small run costs.

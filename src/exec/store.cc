@@ -1,124 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/exec/store.h"
 
-#include <complex>
-#include <cstring>
-#include <type_traits>
-
-#include "src/kernel/convert.h"
+#include <algorithm>
 
 namespace batchdot {
 
 namespace {
 
-using kernel::Arithmetic;
-
-// a * b and a + b as the order fixes them: modulo 2^n for integers.
-template <class T>
-T times(T factor, T x) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(static_cast<U>(factor) * static_cast<U>(x));
-  } else {
-    return factor * x;
+// A run of positions that each tensor goes through with one stride.
+struct Run {
+  std::int64_t first, count;
+  std::int64_t step(const AxisWalk& walk) const {
+    return count > 1 ? walk.step(first) : walk.offsets == nullptr ? walk.stride : 0;
   }
-}
-template <class T>
-T plus(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
-  } else {
-    return a + b;
-  }
-}
+};
 
-// A whole number of at most 2^53 in size, modulo 2^n for integers.
-template <class T>
-T factor(double x) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::int64_t>(x));
-  } else {
-    return static_cast<T>(x);
+template <class Visit>
+void for_each_run(const AxisWalk& out, const StoreSide& scale, const AxisWalk& along_scale,
+                  const StoreSide& bias, const AxisWalk& along_bias, std::int64_t count,
+                  const Visit& visit) {
+  for (std::int64_t first = 0; first < count;) {
+    std::int64_t run = out.run(first, count);
+    if (scale.data != nullptr) run = std::min(run, along_scale.run(first, count));
+    if (bias.data != nullptr) run = std::min(run, along_bias.run(first, count));
+    visit(Run{first, run});
+    first += run;
   }
 }
 
-// t = alpha * sum; t = t + (beta * old); t = t + bias. A factor of exactly 1 is skipped, with beta
-// = 0 the old value is not read.
-template <class Real, class Out>
-void store_row(const StoreScale& scale, const StoreCall& call, std::int64_t row) {
-  constexpr bool kComplex = kernel::kIsComplex<Out>;
-  const Real* sums = static_cast<const Real*>(call.sums) + row * call.sum_row;
-  Out* out = reinterpret_cast<Out*>(call.out) + call.out_rows.at(row);
-  const Out* bias = call.bias == nullptr
-                        ? nullptr
-                        : reinterpret_cast<const Out*>(call.bias) + call.bias_rows.at(row);
-  const bool is_plain = scale.is_plain();
-  if constexpr (std::is_same_v<Real, Out>) {
-    if (is_plain && call.out_columns.offsets == nullptr && call.out_columns.stride == 1) {
-      std::memcpy(out, sums, static_cast<std::size_t>(call.columns) * sizeof(Out));
-      return;
-    }
-  }
-  const Real alpha = factor<Real>(scale.alpha);
-  const Real beta = factor<Real>(scale.beta);
-  const auto finish = [&](Real t, Real old, Real b) {
-    if (scale.alpha != 1) t = times(alpha, t);
-    if (scale.beta != 0) t = plus(t, scale.beta == 1 ? old : times(beta, old));
-    return bias == nullptr ? t : plus(t, b);
-  };
-  for (std::int64_t column = 0; column < call.columns; ++column) {
-    Out& to = out[call.out_columns.at(column)];
-    if constexpr (kComplex) {
-      const Real re = sums[column];
-      const Real im = sums[call.sum_plane + column];
-      if (is_plain) {
-        to = Out(re, im);
-        continue;
-      }
-      const Out old = scale.beta != 0 ? to : Out{};
-      const Out b = bias == nullptr ? Out{} : bias[call.bias_columns.at(column)];
-      to = Out(finish(re, old.real(), b.real()), finish(im, old.imag(), b.imag()));
-    } else {
-      if (is_plain) {
-        to = kernel::convert<Out>(sums[column]);
-        continue;
-      }
-      const Real old = scale.beta != 0 ? kernel::convert<Real>(to) : Real{};
-      const Real b =
-          bias == nullptr ? Real{} : kernel::convert<Real>(bias[call.bias_columns.at(column)]);
-      to = kernel::convert<Out>(finish(sums[column], old, b));
-    }
-  }
-}
-
-template <class Real, class Out>
-void store_rows(const StoreScale& scale, const StoreCall& call) {
-  for (std::int64_t row = 0; row < call.rows; ++row) store_row<Real, Out>(scale, call, row);
+kernel::StoreOperand operand_of(const StoreSide& side, DType dtype, const Run& rows,
+                                const Run& columns) {
+  if (side.data == nullptr) return {};
+  const std::int64_t offset = side.rows.at(rows.first) + side.columns.at(columns.first);
+  return {side.data + offset * static_cast<std::int64_t>(dtype.size_bytes()), rows.step(side.rows),
+          columns.step(side.columns)};
 }
 
 }  // namespace
 
-void store(const ContractStep& step, const StoreCall& call) {
-  const StoreScale& scale = step.scale;
-  switch (step.arithmetic) {
-    case Arithmetic::kF32:
-    case Arithmetic::kBF16:
-      if (step.out_dtype == DType(F16{})) return store_rows<float, Half>(scale, call);
-      if (step.out_dtype == DType(BF16{})) return store_rows<float, BFloat16>(scale, call);
-      return store_rows<float, float>(scale, call);
-    case Arithmetic::kF64:
-      return store_rows<double, double>(scale, call);
-    case Arithmetic::kC64:
-      return store_rows<float, std::complex<float>>(scale, call);
-    case Arithmetic::kC128:
-      return store_rows<double, std::complex<double>>(scale, call);
-    case Arithmetic::kI32:
-    case Arithmetic::kI8:
-      return store_rows<std::int32_t, std::int32_t>(scale, call);
-    case Arithmetic::kI64:
-      return store_rows<std::int64_t, std::int64_t>(scale, call);
-  }
+StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t offset,
+                     const BlockAxis& rows, const BlockAxis& columns) {
+  if (base == nullptr) return {};
+  offset += base_of(rows.axes, side, rows.first) + base_of(columns.axes, side, columns.first);
+  return {base + offset * static_cast<std::int64_t>(dtype.size_bytes()),
+          walk(rows.axes, side, rows.first, rows.count, rows.table),
+          walk(columns.axes, side, columns.first, columns.count, columns.table)};
+}
+
+void store(const ContractStep& step, const StoreBlock& block) {
+  const Finish& finish = step.finish;
+  const kernel::StoreFunction store_block = step.kernels->store[step.out_dtype.index()];
+  const auto out_bytes = static_cast<std::int64_t>(step.out_dtype.size_bytes());
+  // Of complex sums a panel element is a pair, and lies as re and im apart.
+  const bool is_complex = step.out_dtype == DType(C64{}) || step.out_dtype == DType(C128{});
+  const auto sum_bytes =
+      static_cast<std::int64_t>(step.kernels->panel_bytes) / (is_complex ? 2 : 1);
+  kernel::StoreCall call{};
+  call.sum_row = block.sum_row;
+  call.sum_plane = block.sum_plane;
+  call.alpha = finish.alpha;
+  call.beta = finish.beta;
+  call.activation = finish.activation;
+  const auto store_runs = [&](const Run& rows, const Run& columns) {
+    call.rows = rows.count;
+    call.columns = columns.count;
+    call.sums = static_cast<const std::byte*>(block.sums) +
+                (rows.first * block.sum_row + columns.first) * sum_bytes;
+    call.out = block.out +
+               (block.out_rows.at(rows.first) + block.out_columns.at(columns.first)) * out_bytes;
+    call.out_row = rows.step(block.out_rows);
+    call.out_column = columns.step(block.out_columns);
+    call.scale = operand_of(block.scale, finish.scale_dtype, rows, columns);
+    call.bias = operand_of(block.bias, finish.bias_dtype, rows, columns);
+    store_block(call);
+  };
+  for_each_run(block.out_columns, block.scale, block.scale.columns, block.bias, block.bias.columns,
+               block.columns, [&](const Run& columns) {
+                 for_each_run(block.out_rows, block.scale, block.scale.rows, block.bias,
+                              block.bias.rows, block.rows,
+                              [&](const Run& rows) { store_runs(rows, columns); });
+               });
 }
 
 }  // namespace batchdot

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// From sums to stored elements: scaling, bias, conversion, each one rounding.
+// From sums to stored elements: where a block of the result, its scale and its bias lie. The steps
+// are the kernel's.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,19 +11,36 @@
 
 namespace batchdot {
 
+/// Scale or bias, as a block of the result meets it.
+struct StoreSide {
+  const std::byte* data = nullptr;  ///< null: none
+  AxisWalk rows, columns;
+};
+
 /// A block of sums on its way to the result.
-struct StoreCall {
+struct StoreBlock {
   const void* sums;
   std::int64_t sum_row;    ///< panel elements between rows; complex: between re planes
   std::int64_t sum_plane;  ///< complex: from re to im
   std::int64_t rows, columns;
   std::byte* out;
   AxisWalk out_rows, out_columns;
-  const std::byte* bias;  ///< null: none
-  AxisWalk bias_rows, bias_columns;
+  StoreSide scale, bias;
 };
 
-/// Stores the block, scaled as the step says.
-void store(const ContractStep& step, const StoreCall& call);
+/// Rows or columns of a block, with the table for their offsets where they are not one stride.
+struct BlockAxis {
+  const FoldedAxes& axes;
+  std::int64_t first, count;
+  std::byte* table;
+};
+
+/// The part of `base`, scale or bias, that a block meets; `offset` is that of its batch item, in
+/// elements. None if base is null.
+StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t offset,
+                     const BlockAxis& rows, const BlockAxis& columns);
+
+/// Stores the block, finished as the step says.
+void store(const ContractStep& step, const StoreBlock& block);
 
 }  // namespace batchdot

@@ -82,7 +82,8 @@ class TileItem {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(address_of(step.scale.bias, step.out_dtype, task)),
+        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
+        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)),
         is_complex_(step.arithmetic == Arithmetic::kC64 || step.arithmetic == Arithmetic::kC128),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
 
@@ -125,12 +126,13 @@ class TileItem {
     out_rows_ = walk(folded_.m, Side::kOut, row0_, rows_, scratch(layout_.out_rows));
     rhs_columns_ = walk(folded_.n, Side::kRhs, column0_, columns_, scratch(layout_.rhs_columns));
     out_columns_ = walk(folded_.n, Side::kOut, column0_, columns_, scratch(layout_.out_columns));
-    if (bias_ == nullptr) return;
-    bias_item_ = bias_ + (batch.bias + base_of(folded_.m, Side::kBias, row0_) +
-                          base_of(folded_.n, Side::kBias, column0_)) *
-                             element(step_.out_dtype);
-    bias_rows_ = walk(folded_.m, Side::kBias, row0_, rows_, scratch(layout_.bias_rows));
-    bias_columns_ = walk(folded_.n, Side::kBias, column0_, columns_, scratch(layout_.bias_columns));
+    const Finish& finish = step_.finish;
+    scale_block_ = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
+                              {folded_.m, row0_, rows_, scratch(layout_.scale_rows)},
+                              {folded_.n, column0_, columns_, scratch(layout_.scale_columns)});
+    bias_block_ = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
+                             {folded_.m, row0_, rows_, scratch(layout_.bias_rows)},
+                             {folded_.n, column0_, columns_, scratch(layout_.bias_columns)});
   }
 
   static std::int64_t element(DType dtype) { return static_cast<std::int64_t>(dtype.size_bytes()); }
@@ -520,7 +522,7 @@ class TileItem {
   };
 
   void store_sums() const {
-    StoreCall call{};
+    StoreBlock call{};
     call.sums = scratch(layout_.sums);
     call.sum_row = sum_row_;
     call.sum_plane = sum_row_ / 2;
@@ -529,9 +531,8 @@ class TileItem {
     call.out = out_item_;
     call.out_rows = out_rows_;
     call.out_columns = out_columns_;
-    call.bias = bias_item_;
-    call.bias_rows = bias_rows_;
-    call.bias_columns = bias_columns_;
+    call.scale = scale_block_;
+    call.bias = bias_block_;
     store(step_, call);
   }
 
@@ -545,6 +546,7 @@ class TileItem {
   const std::byte* lhs_;
   const std::byte* rhs_;
   std::byte* out_;
+  const std::byte* scale_;
   const std::byte* bias_;
   const bool is_complex_;
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
@@ -556,9 +558,8 @@ class TileItem {
   const std::byte* lhs_item_ = nullptr;
   const std::byte* rhs_item_ = nullptr;
   std::byte* out_item_ = nullptr;
-  const std::byte* bias_item_ = nullptr;
-  AxisWalk lhs_rows_, out_rows_, bias_rows_, rhs_columns_, out_columns_, bias_columns_, lhs_k_,
-      rhs_k_;
+  StoreSide scale_block_, bias_block_;
+  AxisWalk lhs_rows_, out_rows_, rhs_columns_, out_columns_, lhs_k_, rhs_k_;
   Prefetcher prefetcher_;
 };
 

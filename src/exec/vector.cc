@@ -28,12 +28,13 @@ class VectorItem {
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),
-        bias_(address_of(step.scale.bias, step.out_dtype, task)) {}
+        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
+        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
 
   void run(const Odometer& batch, std::int64_t column_block) {
     const std::int64_t column = column_block * step_.blocking.column_block;
     const std::int64_t columns = std::min(step_.blocking.column_block, folded_.N - column);
-    StoreCall call{};
+    StoreBlock call{};
     call.rows = folded_.M;
     call.columns = columns;
     call.out = out_ + (batch.out + base_of(folded_.m, Side::kOut, 0) +
@@ -69,19 +70,20 @@ class VectorItem {
     } while (k < folded_.K && !is_stopped(control_));
   }
 
-  void store_sums(const Odometer& batch, std::int64_t column, StoreCall& call) const {
+  void store_sums(const Odometer& batch, std::int64_t column, StoreBlock& call) const {
     const FloatModeGuard mode(FloatMode::kDefault);
     call.sums = scratch_ + layout_.sums;
     call.sum_row = call.columns;
     call.out_rows = walk(folded_.m, Side::kOut, 0, call.rows, scratch_ + layout_.out_rows);
     call.out_columns =
         walk(folded_.n, Side::kOut, column, call.columns, scratch_ + layout_.out_columns);
-    if (bias_ != nullptr) {
-      call.bias = bias_ + (batch.bias + base_of(folded_.n, Side::kBias, column)) * out_element_;
-      call.bias_rows = walk(folded_.m, Side::kBias, 0, call.rows, scratch_ + layout_.bias_rows);
-      call.bias_columns =
-          walk(folded_.n, Side::kBias, column, call.columns, scratch_ + layout_.bias_columns);
-    }
+    const Finish& finish = step_.finish;
+    call.scale = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
+                            {folded_.m, 0, call.rows, scratch_ + layout_.scale_rows},
+                            {folded_.n, column, call.columns, scratch_ + layout_.scale_columns});
+    call.bias = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
+                           {folded_.m, 0, call.rows, scratch_ + layout_.bias_rows},
+                           {folded_.n, column, call.columns, scratch_ + layout_.bias_columns});
     store(step_, call);
   }
 
@@ -94,6 +96,7 @@ class VectorItem {
   const std::byte* lhs_;
   const std::byte* rhs_;
   std::byte* out_;
+  const std::byte* scale_;
   const std::byte* bias_;
 };
 

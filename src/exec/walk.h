@@ -47,10 +47,11 @@ inline AxisWalk walk(const FoldedAxes& axes, Side side, std::int64_t first, std:
   auto* offsets = reinterpret_cast<std::int64_t*>(table);
   Odometer at(axes, first);
   for (std::int64_t i = 0; i < count; ++i, at.next()) {
-    offsets[i] = side == Side::kLhs   ? at.lhs
-                 : side == Side::kRhs ? at.rhs
-                 : side == Side::kOut ? at.out
-                                      : at.bias;
+    offsets[i] = side == Side::kLhs    ? at.lhs
+                 : side == Side::kRhs  ? at.rhs
+                 : side == Side::kOut  ? at.out
+                 : side == Side::kBias ? at.bias
+                                       : at.scale;
   }
   return {0, offsets};
 }

@@ -13,6 +13,7 @@
 #include "src/kernel/complex-inl.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/reference.h"
+#include "src/kernel/store-inl.h"
 #include "src/kernel/table-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,6 +23,7 @@ template <class T, bool kIsScalar>
 ArithmeticKernels complex_kernels() {
   ArithmeticKernels kernels{};
   kernels.panel_bytes = 2 * sizeof(T);
+  fill_complex_stores<T, kIsScalar>(kernels);
   if constexpr (kIsScalar) {
     kernels.MR = 4;
     kernels.NV = 1;

@@ -148,6 +148,34 @@ struct RowsCall {
 using RowsFunction = void (*)(const RowsCall& call);
 inline constexpr int kMaxVectorRows = 4;
 
+/// What an activation does to an element before it is converted; docs/numerics.md has the steps.
+enum class Activation : std::uint8_t { kNone, kRelu, kGelu, kGeluTanh, kTanh };
+
+/// An operand of the store, in elements of out; of a complex out scale is real. Null: none.
+struct StoreOperand {
+  const void* data;
+  std::int64_t row, column;
+};
+
+/// A block of sums on its way to the result, each step one rounding:
+///
+///     t = alpha * sum;  t = t + (beta * out);  t = scale * t;  t = t + bias;  out = activation(t)
+///
+/// A factor of exactly 1 is skipped, with beta = 0 the old value is not read. Complex: sums are a
+/// plane of re and one of im, and there is no activation. Any strides; fast where those of columns
+/// are 1, or 0 for operands.
+struct StoreCall {
+  std::int64_t rows, columns;
+  const void* sums;
+  std::int64_t sum_row, sum_plane;  ///< in reals
+  void* out;
+  std::int64_t out_row, out_column;
+  double alpha, beta;
+  StoreOperand scale, bias;
+  Activation activation;
+};
+using StoreFunction = void (*)(const StoreCall& call);
+
 inline constexpr int kMaxMR = 8;
 inline constexpr int kMaxNV = 3;
 
@@ -171,6 +199,7 @@ struct ArithmeticKernels {
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+  StoreFunction store[std::tuple_size_v<DTypes>];  ///< by the dtype of out; null: not from here
 
   /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.
   std::int64_t panel_rows(std::int64_t depth) const {

@@ -18,6 +18,7 @@
 #include "src/kernel/microkernel-inl.h"
 #include "src/kernel/narrow-inl.h"
 #include "src/kernel/reference.h"
+#include "src/kernel/store-inl.h"
 #include "src/kernel/table-inl.h"
 #include "src/kernel/tiny-inl.h"
 
@@ -39,6 +40,7 @@ ArithmeticKernels real_kernels() {
   constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
   ArithmeticKernels kernels{};
   kernels.panel_bytes = sizeof(T);
+  fill_stores<T, kIsScalar>(kernels);
   if constexpr (kLoops) {
     kernels.MR = 4;
     kernels.NV = 1;

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
+#include "src/kernel/activation.h"
+#include "src/kernel/convert.h"
 #include "src/kernel/exp.h"
 #include "src/kernel/kernels.h"
 
@@ -31,6 +34,15 @@ inline T plain_add(T a, T b) {
   } else {
     using U = std::make_unsigned_t<T>;
     return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
+  }
+}
+
+template <class T>
+inline T plain_multiply(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return a * b;
+  } else {
+    return multiply_add(a, b, T{0});
   }
 }
 
@@ -151,6 +163,68 @@ void reference_dots_complex(const DotsCall& call) {
     first = false;
     begin = end;
   } while (begin < call.K);
+}
+
+/// A factor of a StoreCall: of integers a whole number of at most 2^53 in size, modulo 2^n.
+template <class T>
+inline T factor(double x) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<std::int64_t>(x));
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+/// True if sums are only converted.
+inline bool is_plain_store(const StoreCall& call) {
+  return call.alpha == 1 && call.beta == 0 && call.scale.data == nullptr &&
+         call.bias.data == nullptr && call.activation == Activation::kNone;
+}
+
+/// StoreCall: sums in T, complex ones as planes of re and im.
+template <class T, class Out>
+void reference_store(const StoreCall& call) {
+  using Scale = std::conditional_t<kIsComplex<Out>, T, Out>;
+  const T alpha = factor<T>(call.alpha);
+  const T beta = factor<T>(call.beta);
+  const bool is_plain = is_plain_store(call);
+  const bool has_alpha = call.alpha != 1;
+  const bool has_beta = call.beta != 0;
+  const bool is_beta_1 = call.beta == 1;
+  const Activation activation = call.activation;
+  for (std::int64_t i = 0; i < call.rows; ++i) {
+    const T* sums = static_cast<const T*>(call.sums) + i * call.sum_row;
+    Out* out = static_cast<Out*>(call.out) + i * call.out_row;
+    const auto* scale = static_cast<const Scale*>(call.scale.data);
+    const auto* bias = static_cast<const Out*>(call.bias.data);
+    const auto finish = [&](std::int64_t j, T t, T old, T b) {
+      if (has_alpha) t = plain_multiply(alpha, t);
+      if (has_beta) t = plain_add(t, is_beta_1 ? old : plain_multiply(beta, old));
+      if (scale != nullptr) {
+        t = plain_multiply(convert<T>(scale[i * call.scale.row + j * call.scale.column]), t);
+      }
+      if (bias != nullptr) t = plain_add(t, b);
+      return activate_scalar(activation, t);
+    };
+    for (std::int64_t j = 0; j < call.columns; ++j, out += call.out_column) {
+      if (is_plain) {
+        if constexpr (kIsComplex<Out>) {
+          *out = Out(sums[j], sums[call.sum_plane + j]);
+        } else {
+          *out = convert<Out>(sums[j]);
+        }
+        continue;
+      }
+      const Out old = has_beta ? *out : Out{};
+      const Out b = bias == nullptr ? Out{} : bias[i * call.bias.row + j * call.bias.column];
+      if constexpr (kIsComplex<Out>) {
+        *out = Out(finish(j, sums[j], old.real(), b.real()),
+                   finish(j, sums[call.sum_plane + j], old.imag(), b.imag()));
+      } else {
+        *out = convert<Out>(finish(j, sums[j], convert<T>(old), convert<T>(b)));
+      }
+    }
+  }
 }
 
 /// Maximum as softmax needs it: NaN if either is NaN, max(-0, +0) = +0.

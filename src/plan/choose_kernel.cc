@@ -119,7 +119,7 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
 // store.
 std::string_view why_sums_need_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (!step.scale.is_plain()) return "the result is scaled, or something is added";
+  if (!step.finish.is_plain()) return "something is done to the sums before they are stored";
   if (is_complex(step.arithmetic)) return "complex sums are kept as re and im apart";
   if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
   if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
@@ -221,6 +221,12 @@ std::size_t table_bytes(const FoldedAxes& axes, std::int64_t count) {
   return axes.size() <= 1 ? 0 : static_cast<std::size_t>(count) * sizeof(std::int64_t);
 }
 
+// The same for the scale of a result that has one.
+std::size_t scale_table_bytes(const ContractStep& step, const FoldedAxes& axes,
+                              std::int64_t count) {
+  return step.finish.has_scale() ? table_bytes(axes, count) : 0;
+}
+
 }  // namespace
 
 std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
@@ -261,9 +267,11 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));
   s.bias_rows = take(at, table_bytes(f.m, b.row_block));
+  s.scale_rows = take(at, scale_table_bytes(step, f.m, b.row_block));
   s.rhs_columns = take(at, table_bytes(f.n, b.column_block));
   s.out_columns = take(at, table_bytes(f.n, b.column_block));
   s.bias_columns = take(at, table_bytes(f.n, b.column_block));
+  s.scale_columns = take(at, scale_table_bytes(step, f.n, b.column_block));
   s.lhs_k = take(at, table_bytes(f.k, b.KC));
   s.rhs_k = take(at, table_bytes(f.k, b.KP));
   s.bytes = at;
@@ -289,6 +297,7 @@ DotsScratch dots_scratch(const ContractStep& step) {
   s.rhs_items = take(at, step.packs_lhs ? table : 0);
   s.out_items = take(at, table);
   s.bias_items = take(at, table);
+  s.scale_items = take(at, step.finish.has_scale() ? table : 0);
   s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
   s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
   s.bytes = at;
@@ -304,8 +313,10 @@ VectorScratch vector_scratch(const ContractStep& step) {
       at, step.is_direct ? 0 : static_cast<std::size_t>(f.M * columns) * step.kernels->panel_bytes);
   s.out_rows = take(at, table_bytes(f.m, f.M));
   s.bias_rows = take(at, table_bytes(f.m, f.M));
+  s.scale_rows = take(at, scale_table_bytes(step, f.m, f.M));
   s.out_columns = take(at, table_bytes(f.n, columns));
   s.bias_columns = take(at, table_bytes(f.n, columns));
+  s.scale_columns = take(at, scale_table_bytes(step, f.n, columns));
   s.bytes = at;
   return s;
 }

@@ -144,7 +144,7 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 17; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.K = 65; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.scale.beta = 1; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.finish.beta = 1; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.lhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.rhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
@@ -211,7 +211,7 @@ TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
                            s.folded.k = {{4, 60, 7, 0, 0}, {6, 1, 2, 0, 0}};
                          }),
                          "lhs in place"));
-  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.scale.alpha = 2; }),
+  EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.finish.alpha = 2; }),
                          "sums kept in the result"));
   EXPECT_TRUE(is_refused(refused_of([](ContractStep& s) { s.folded.n[0].out = 2; }),
                          "sums kept in the result"));
@@ -235,20 +235,30 @@ TEST(ChooseKernel, WorkIsCutUntilEveryTaskHasSome) {
   }
 }
 
-// rhs contiguous along the batch: several items from the same lines, as long as that stays in L2.
-TEST(ChooseKernel, ItemsArePackedTogetherWhileTheirPanelsStayNear) {
+// rhs contiguous along the batch: the items of a line are packed together, all of K and so many
+// columns that the panels stay near.
+TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
   const struct {
-    std::int64_t M, N, K;
+    std::int64_t batch, M, N, K;
     int group;
-  } kCases[] = {{20, 40, 100, 8}, {20, 200, 400, 6}, {20, 1000, 500, 1}, {20, 40, 600, 1}};
+    bool cuts_columns;
+  } kCases[] = {{64, 20, 40, 100, 16, false},  {64, 20, 200, 400, 16, true},
+                {64, 20, 1000, 500, 16, true}, {64, 20, 40, 6000, 5, true},
+                {6, 20, 40, 100, 6, false},    {64, 20, 40, 9000, 1, false}};
   for (const auto& c : kCases) {
-    ContractStep step = product(64, c.M, c.N, c.K);
+    ContractStep step = product(c.batch, c.M, c.N, c.K);
     step.folded.batch[0].rhs = 1;
-    step.folded.n[0].rhs = 64;
-    step.folded.k[0].rhs = 64 * c.N;
+    step.folded.n[0].rhs = c.batch;
+    step.folded.k[0].rhs = c.batch * c.N;
     choose(step);
+    const Blocking& b = step.blocking;
     ASSERT_EQ(step.form, ContractStep::Form::kTiles);
     EXPECT_EQ(step.group, c.group) << c.N << ' ' << c.K;
+    EXPECT_EQ(b.column_blocks > 1, c.cuts_columns) << c.N << ' ' << c.K;
+    EXPECT_GE(b.column_block * b.column_blocks, c.N);
+    EXPECT_LT(b.column_block * (b.column_blocks - 1), c.N);
+    if (step.group > 1) EXPECT_EQ(b.KP, c.K);
+    EXPECT_EQ(step.items, c.batch * b.column_blocks);
     EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
   }
 }
@@ -299,7 +309,7 @@ TEST(ChooseKernel, AnEmptyResultHasNoItems) {
 TEST(ChooseKernel, ScratchPartsDoNotOverlap) {
   for (const std::int64_t K : {0, 1, 24, 1000}) {
     ContractStep step = product(3, 100, 70, K);
-    step.scale.alpha = 2;
+    step.finish.alpha = 2;
     step.lhs_dtype = F16{};
     step.rhs_dtype = F16{};
     step.folded.m = {{10, 1000, 0, 700, 0}, {10, 7, 0, 70, 0}};

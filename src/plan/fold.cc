@@ -24,8 +24,9 @@ bool is_in(const LabelStrides& strides, Label label) {
 }
 
 FoldedAxis axis_of(const PairStrides& strides, const std::vector<Dim>& extents, Label label) {
-  return {extents[label].extent(), stride_of(strides.lhs, label), stride_of(strides.rhs, label),
-          stride_of(strides.out, label), stride_of(strides.bias, label)};
+  return {extents[label].extent(),        stride_of(strides.lhs, label),
+          stride_of(strides.rhs, label),  stride_of(strides.out, label),
+          stride_of(strides.bias, label), stride_of(strides.scale, label)};
 }
 
 // Merges neighbours that move as one in every tensor.
@@ -40,8 +41,11 @@ void merge(FoldedAxes& axes) {
         return whole && *whole == outer_stride;
       };
       if (nests(outer.lhs, axis.lhs) && nests(outer.rhs, axis.rhs) && nests(outer.out, axis.out) &&
-          nests(outer.bias, axis.bias) && checked_multiply(outer.extent, axis.extent)) {
-        outer = {outer.extent * axis.extent, axis.lhs, axis.rhs, axis.out, axis.bias};
+          nests(outer.bias, axis.bias) && nests(outer.scale, axis.scale) &&
+          checked_multiply(outer.extent, axis.extent)) {
+        const std::int64_t extent = outer.extent * axis.extent;
+        outer = axis;
+        outer.extent = extent;
         continue;
       }
     }

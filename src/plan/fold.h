@@ -13,13 +13,13 @@ namespace batchdot {
 /// One loop: an extent, and how far it moves in each tensor, in elements.
 struct FoldedAxis {
   std::int64_t extent = 1;
-  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0;
+  std::int64_t lhs = 0, rhs = 0, out = 0, bias = 0, scale = 0;
   friend bool operator==(const FoldedAxis&, const FoldedAxis&) = default;
 };
 using FoldedAxes = std::vector<FoldedAxis>;  ///< the last one runs fastest
 
 /// One of the tensors that loops move in.
-enum class Side : std::uint8_t { kLhs, kRhs, kOut, kBias };
+enum class Side : std::uint8_t { kLhs, kRhs, kOut, kBias, kScale };
 inline std::int64_t stride_in(const FoldedAxis& axis, Side side) {
   switch (side) {
     case Side::kLhs:
@@ -30,6 +30,8 @@ inline std::int64_t stride_in(const FoldedAxis& axis, Side side) {
       return axis.out;
     case Side::kBias:
       return axis.bias;
+    case Side::kScale:
+      return axis.scale;
   }
   return 0;
 }
@@ -60,10 +62,10 @@ struct Folded {
   bool swapped = false;  ///< lhs and rhs have changed places
 };
 
-/// The strides of the four tensors of a pairwise step; labels that stand in none of rhs, out, bias
-/// or lhs move it by 0.
+/// The strides of the tensors of a pairwise step; a label that does not stand in one of them moves
+/// it by 0.
 struct PairStrides {
-  LabelStrides lhs, rhs, out, bias;
+  LabelStrides lhs, rhs, out, bias, scale;
 };
 
 /// Folds. A batch axis along which one operand does not move becomes M or N, axes that lie together
@@ -74,8 +76,8 @@ struct PairStrides {
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
             int lanes);
 
-/// Moves axes of M or N that keep a product from running through its operands in lines to the batch.
-/// The elements and their sums stay the same.
+/// Moves axes of M or N that keep a product from running through its operands in lines to the
+/// batch. The elements and their sums stay the same.
 void peel(Folded& folded, int lanes);
 
 /// The product of the extents. \throws Error kOverflow.

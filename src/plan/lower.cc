@@ -127,7 +127,7 @@ Value Builder::sum_alone(const Value& operand, const Labels& summed, const Label
 }
 
 void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
-                       const StoreScale& scale, const LabelStrides& bias) {
+                       const Finishing& last) {
   const Labels lhs_labels = labels_of(lhs);
   const Labels rhs_labels = labels_of(rhs);
   Labels contracting, lhs_summed, rhs_summed, lhs_kept, rhs_kept;
@@ -155,8 +155,8 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
     step.arithmetic = kernel::Arithmetic::kF32;
   }
   step.kernels = &kernels_.of(step.arithmetic);
-  step.folded =
-      fold({a.strides, b.strides, out.strides, bias}, extents_, contracting, step.kernels->lanes);
+  step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
+                     contracting, step.kernels->lanes);
   peel(step.folded, step.kernels->lanes);
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
@@ -168,8 +168,9 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   step.rhs_conjugate = second.conjugate;
   step.out = out.place;
   step.out_dtype = out.dtype;
-  step.scale = scale;
-  impl_->reads_out = impl_->reads_out || scale.beta != 0;
+  step.finish = last.finish;
+  impl_->reads_out = impl_->reads_out || last.finish.beta != 0;
+  impl_->has_scale = impl_->has_scale || last.finish.has_scale();
   std::vector<Refusal> refused;
   choose_kernel(step, impl_->tasks, refused);
 
@@ -195,7 +196,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
 
 // fma(x, 1, .) for each element: a product with ones that do not move.
 void Builder::reduce(const Value& operand, const Value& out, const Labels& order,
-                     const StoreScale& scale, const LabelStrides& bias) {
+                     const Finishing& last) {
   Value ones;
   ones.place.where = Place::Where::kOnes;
   if (!is_complex(operand.dtype)) {
@@ -205,7 +206,7 @@ void Builder::reduce(const Value& operand, const Value& out, const Labels& order
     if (operand.dtype == DType(F16{})) ones.dtype = F32{};
     // Each summed label stands in both, so that it is contracted.
     for (const Label label : order) ones.strides.push_back({label, 0});
-    return contract(operand, ones, out, order, scale, bias);
+    return contract(operand, ones, out, order, last);
   }
   // Complex: re and im each alone. A conjugate turns the sign of im on its way in: fma(x, -1, .).
   extents_.push_back(Dim(2));
@@ -216,10 +217,11 @@ void Builder::reduce(const Value& operand, const Value& out, const Labels& order
   ones.dtype = in.dtype;
   for (const Label label : order) ones.strides.push_back({label, 0});
   ones.strides.push_back({parts, operand.conjugate ? 1 : 0});
-  LabelStrides real_bias = bias;
-  for (LabelStride& entry : real_bias) entry.stride *= 2;
-  if (scale.bias.where != Place::Where::kNone) real_bias.push_back({parts, 1});
-  contract(in, ones, result, order, scale, real_bias);
+  Finishing real = last;  // its scale is real and does not move along `parts`
+  for (LabelStride& entry : real.bias) entry.stride *= 2;
+  if (real.finish.has_bias()) real.bias.push_back({parts, 1});
+  real.finish.bias_dtype = result.dtype;
+  contract(in, ones, result, order, real);
 }
 
 void Builder::copy(const Value& in, const Value& out) {
@@ -228,7 +230,7 @@ void Builder::copy(const Value& in, const Value& out) {
   step.out = out.place;
   step.in_dtype = in.dtype;
   step.out_dtype = out.dtype;
-  const Folded folded = fold({in.strides, {}, out.strides, {}}, extents_, {}, 1);
+  const Folded folded = fold({in.strides, {}, out.strides, {}, {}}, extents_, {}, 1);
   step.middle = axes_of_one(folded);
   if (!step.middle.empty()) {
     step.inner = step.middle.back();
@@ -243,7 +245,7 @@ void Builder::copy(const Value& in, const Value& out) {
     step.total = whole.extent;
     step.inner.extent = kCopyRun;
     step.outer = {(whole.extent + kCopyRun - 1) / kCopyRun, whole.lhs * kCopyRun, 0,
-                  whole.out * kCopyRun, 0};
+                  whole.out * kCopyRun};
   }
   step.items = folded.M * folded.N == 0 ? 0 : step.outer.extent;
   PlanFacts& facts = impl_->facts;
@@ -259,7 +261,7 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   step.in_dtype = in.dtype;
   step.out_dtype = out.dtype;
   step.kernels = &kernels_;
-  PairStrides rows{in.strides, {}, out.strides, {}};
+  PairStrides rows{in.strides, {}, out.strides, {}, {}};
   PairStrides along;
   const auto split = [&](LabelStrides& all, LabelStrides& one) {
     const auto at = std::find_if(all.begin(), all.end(),
@@ -270,7 +272,7 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   };
   split(rows.lhs, along.lhs);
   split(rows.out, along.out);
-  step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride, 0};
+  step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride};
   const Folded folded = fold(rows, extents_, {}, 1);
   step.rows = axes_of_one(folded);
   step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;

@@ -17,6 +17,12 @@ struct Value {
   bool is_widened = false;  ///< f16 or bf16 that is computed in f32, in the order of f32
 };
 
+/// What is done at the store, with the strides of its operands.
+struct Finishing {
+  Finish finish;
+  LabelStrides scale, bias;
+};
+
 /// Collects steps and workspace.
 class Builder {
  public:
@@ -27,10 +33,10 @@ class Builder {
   Value temporary(DType dtype, const Labels& labels);
   /// out = sum over `order` of lhs * rhs. `out`'s labels are the labels of the result.
   void contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
-                const StoreScale& scale = {}, const LabelStrides& bias = {});
+                const Finishing& last = {});
   /// out = sum over `order` of operand.
   void reduce(const Value& operand, const Value& out, const Labels& order,
-              const StoreScale& scale = {}, const LabelStrides& bias = {});
+              const Finishing& last = {});
   /// The elements as they are, or converted to out's dtype.
   void copy(const Value& in, const Value& out);
   /// Softmax or normalisation along `axis`.

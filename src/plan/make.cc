@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 #include "src/core/checked.h"
@@ -166,45 +167,98 @@ Layout checked_out(std::optional<Layout> out, DType result, DType accumulator,
   return *out;
 }
 
-StoreScale checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType out,
-                            LabelStrides& bias_strides, int bias_operand) {
-  StoreScale scale;
-  scale.alpha = epilogue.alpha;
-  scale.beta = epilogue.beta;
+// The strides of scale or bias, of which each axis carries a label of the output.
+LabelStrides checked_operand(std::string_view who, const Epilogue::Operand& operand,
+                             const Contraction& c, DType dtype) {
+  check_layout(operand.layout, who);
+  if (!(operand.layout.dtype == dtype)) {
+    throw Error(ErrorCode::kDType, text("plan: ", who, " is ", operand.layout.dtype.name(),
+                                        ", the result takes ", dtype.name()));
+  }
+  if (operand.labels.size() != operand.layout.extents.size()) {
+    throw Error(ErrorCode::kFeed, text("plan: ", who, " has ", operand.layout.extents.size(),
+                                       " axes and ", operand.labels.size(), " labels"));
+  }
+  LabelStrides strides;
+  for (std::size_t axis = 0; axis < operand.labels.size(); ++axis) {
+    const Label label = operand.labels[axis];
+    const bool twice = std::count(operand.labels.begin(), operand.labels.end(), label) > 1;
+    if (!holds(c.output, label) || twice) {
+      throw Error(ErrorCode::kLabel,
+                  text("plan: ", who, " axis ", axis, " carries label ", label,
+                       twice ? ", which stands twice" : ", which is no label of the output"));
+    }
+    if (c.extents[label] != Dim(operand.layout.extents[axis])) {
+      throw Error(ErrorCode::kFeed,
+                  text("plan: ", who, " axis ", axis, " has ", operand.layout.extents[axis],
+                       ", the result ", c.extents[label]));
+    }
+    strides.push_back({label, stride_or_0(operand.layout, axis)});
+  }
+  return strides;
+}
+
+struct ActivationRow {
+  Activation activation;
+  kernel::Activation kernel;
+  std::string_view name;
+};
+constexpr ActivationRow kActivations[] = {
+    {Activation::kNone, kernel::Activation::kNone, "none"},
+    {Activation::kRelu, kernel::Activation::kRelu, "relu"},
+    {Activation::kGelu, kernel::Activation::kGelu, "gelu"},
+    {Activation::kGeluTanh, kernel::Activation::kGeluTanh, "gelu_tanh"},
+    {Activation::kTanh, kernel::Activation::kTanh, "tanh"},
+};
+
+kernel::Activation checked_activation(Activation activation, DType out, bool is_integer) {
+  const auto* row =
+      std::find_if(std::begin(kActivations), std::end(kActivations),
+                   [&](const ActivationRow& r) { return r.activation == activation; });
+  if (row == std::end(kActivations)) {
+    throw Error(ErrorCode::kUsage,
+                text("plan: no such activation: ", static_cast<int>(activation)));
+  }
+  const bool is_complex = out == DType(C64{}) || out == DType(C128{});
+  const bool is_relu_or_none = activation == Activation::kNone || activation == Activation::kRelu;
+  if (is_complex && activation != Activation::kNone) {
+    throw Error(ErrorCode::kDType,
+                text("plan: ", out.name(), " takes no activation, given ", row->name));
+  }
+  if (is_integer && !is_relu_or_none) {
+    throw Error(ErrorCode::kDType,
+                text("plan: ", out.name(), " takes relu as activation, not ", row->name));
+  }
+  return row->kernel;
+}
+
+// Scale and bias have the result's dtype; the scale of a complex result is real.
+Finishing checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType out,
+                           int operands) {
+  Finishing last;
+  Finish& finish = last.finish;
+  finish.alpha = epilogue.alpha;
+  finish.beta = epilogue.beta;
   const bool is_integer = out == DType(I32{}) || out == DType(I64{});
   const auto is_whole = [](double x) { return std::nearbyint(x) == x && std::fabs(x) <= 0x1p53; };
-  if (is_integer && !(is_whole(scale.alpha) && is_whole(scale.beta))) {
+  if (is_integer && !(is_whole(finish.alpha) && is_whole(finish.beta))) {
     throw Error(ErrorCode::kDType,
                 text("plan: ", out.name(), " takes whole numbers as alpha and beta"));
   }
-  if (!epilogue.bias) return scale;
-  const Epilogue::Bias& bias = *epilogue.bias;
-  check_layout(bias.layout, "bias");
-  if (!(bias.layout.dtype == out)) {
-    throw Error(ErrorCode::kDType,
-                text("plan: bias is ", bias.layout.dtype.name(), ", out is ", out.name()));
+  finish.activation = checked_activation(epilogue.activation, out, is_integer);
+  if (epilogue.scale) {
+    finish.scale_dtype = out == DType(C64{})    ? DType(F32{})
+                         : out == DType(C128{}) ? DType(F64{})
+                                                : out;
+    last.scale = checked_operand("scale", *epilogue.scale, c, finish.scale_dtype);
+    finish.scale = {Place::Where::kOperand, operands++, 0};
   }
-  if (bias.labels.size() != bias.layout.extents.size()) {
-    throw Error(ErrorCode::kFeed, text("plan: bias has ", bias.layout.extents.size(), " axes and ",
-                                       bias.labels.size(), " labels"));
+  if (epilogue.bias) {
+    finish.bias_dtype = out;
+    last.bias = checked_operand("bias", *epilogue.bias, c, out);
+    finish.bias = {Place::Where::kOperand, operands, 0};
   }
-  for (std::size_t axis = 0; axis < bias.labels.size(); ++axis) {
-    const Label label = bias.labels[axis];
-    const bool twice = std::count(bias.labels.begin(), bias.labels.end(), label) > 1;
-    if (!holds(c.output, label) || twice) {
-      throw Error(ErrorCode::kLabel,
-                  text("plan: bias axis ", axis, " carries label ", label,
-                       twice ? ", which stands twice" : ", which is no label of the output"));
-    }
-    if (c.extents[label] != Dim(bias.layout.extents[axis])) {
-      throw Error(ErrorCode::kFeed,
-                  text("plan: bias axis ", axis, " has ", bias.layout.extents[axis],
-                       ", the result ", c.extents[label]));
-    }
-    bias_strides.push_back({label, stride_or_0(bias.layout, axis)});
-  }
-  scale.bias = {Place::Where::kOperand, bias_operand, 0};
-  return scale;
+  return last;
 }
 
 // `order` without the labels that a later operand or the output still needs.
@@ -253,19 +307,20 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
     }
   }
   const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() && epilogue.alpha == 1 &&
-                       epilogue.beta == 0 && !epilogue.bias && !c.inputs[0].conjugate;
+                       epilogue.beta == 0 && !epilogue.scale && !epilogue.bias &&
+                       epilogue.activation == Activation::kNone && !c.inputs[0].conjugate;
   const DType dtype = choose_dtype(operands, options, !is_copy);
   const DType result = is_copy ? dtype : dtype.result();
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = is_copy ? dtype : accumulator_of(*arithmetic);
   const Layout target = checked_out(std::move(out), result, accumulator, result_shape(c).extents());
-  LabelStrides bias;
-  const StoreScale scale =
-      checked_epilogue(epilogue, c, target.dtype, bias, static_cast<int>(operands.size()));
+  const Finishing last =
+      checked_epilogue(epilogue, c, target.dtype, static_cast<int>(operands.size()));
 
   const int count = static_cast<int>(operands.size());
   Builder builder(options, c.extents);
   std::vector<Layout> fed(operands.begin(), operands.end());
+  if (epilogue.scale) fed.push_back(epilogue.scale->layout);
   if (epilogue.bias) fed.push_back(epilogue.bias->layout);
   const Value final_out = out_value(target, c.output);
   const auto input = [&](std::size_t i) {
@@ -281,7 +336,7 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   std::vector<std::pair<int, int>> path;
   Value current = input(0);
   if (c.inputs.size() == 1) {
-    builder.reduce(current, final_out, c.contracting_order, scale, bias);
+    builder.reduce(current, final_out, c.contracting_order, last);
   }
   for (std::size_t i = 1; i < c.inputs.size(); ++i) {
     const Value next = input(i);
@@ -297,7 +352,7 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
       if (holds(here, label)) order.push_back(label);
     }
     if (is_last) {
-      builder.contract(current, next, final_out, order, scale, bias);
+      builder.contract(current, next, final_out, order, last);
       break;
     }
     Labels kept;

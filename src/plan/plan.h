@@ -29,13 +29,20 @@ struct Place {
   std::size_t offset_bytes = 0;
 };
 
-/// What happens between a sum and the stored element; the bias lies at `bias` with the strides in
-/// FoldedAxis::bias.
-struct StoreScale {
+/// What happens between a sum and the stored element. Operands lie where the places say, with the
+/// strides in FoldedAxis::scale and FoldedAxis::bias.
+struct Finish {
   double alpha = 1;
   double beta = 0;
-  Place bias;
-  bool is_plain() const { return alpha == 1 && beta == 0 && bias.where == Place::Where::kNone; }
+  Place scale, bias;
+  DType scale_dtype, bias_dtype;
+  kernel::Activation activation = kernel::Activation::kNone;
+  bool has_scale() const { return scale.where != Place::Where::kNone; }
+  bool has_bias() const { return bias.where != Place::Where::kNone; }
+  bool is_plain() const {
+    return alpha == 1 && beta == 0 && !has_scale() && !has_bias() &&
+           activation == kernel::Activation::kNone;
+  }
 };
 
 /// Sizes in elements: how a work item is cut to fit the caches and the register tile.
@@ -63,7 +70,7 @@ struct ContractStep {
   const kernel::ArithmeticKernels* kernels = nullptr;
   Folded folded;
   Blocking blocking;
-  StoreScale scale;
+  Finish finish;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
   int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
@@ -110,9 +117,10 @@ struct Reach {
 using Step = std::variant<ContractStep, RowwiseStep, CopyStep>;
 
 struct Plan::Impl {
-  std::vector<Layout> operands;  ///< of run(): the inputs, then the bias
+  std::vector<Layout> operands;  ///< of run(): the inputs, then scale, then bias
   std::vector<Reach> reaches;    ///< of the operands, then of out
-  int inputs = 0;                ///< operands that are no bias
+  int inputs = 0;                ///< operands that are neither scale nor bias
+  bool has_scale = false;        ///< the first operand after the inputs is scale
   bool reads_out = false;        ///< beta is not 0
   Layout out;
   std::vector<Step> steps;
@@ -154,17 +162,17 @@ inline constexpr std::size_t align_up(std::size_t bytes) {
 /// knows; plan counts with it, exec addresses with it.
 struct TileScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
-  std::size_t group_rhs = 0;                              ///< the panels of one item of a group
-  std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0;  ///< offset tables over M
-  std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0;  ///< over N
-  std::size_t lhs_k = 0, rhs_k = 0;                                ///< over K of one KC
+  std::size_t group_rhs = 0;  ///< the panels of one item of a group
+  std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0, scale_rows = 0;  ///< offset tables over M
+  std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0, scale_columns = 0;  ///< over N
+  std::size_t lhs_k = 0, rhs_k = 0;  ///< over K of one KC
   std::size_t bytes = 0;
 };
 TileScratch tile_scratch(const ContractStep& step);
 /// The same for a dots step.
 struct DotsScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
-  std::size_t lhs_items = 0, rhs_items = 0, out_items = 0, bias_items = 0;
+  std::size_t lhs_items = 0, rhs_items = 0, out_items = 0, bias_items = 0, scale_items = 0;
   std::size_t lhs_k = 0, rhs_k = 0;
   std::int64_t chunk = 0;  ///< items summed at a time
   std::size_t bytes = 0;
@@ -173,7 +181,8 @@ DotsScratch dots_scratch(const ContractStep& step);
 /// The same for a vector step.
 struct VectorScratch {
   std::size_t sums = 0;
-  std::size_t out_rows = 0, bias_rows = 0, out_columns = 0, bias_columns = 0;
+  std::size_t out_rows = 0, bias_rows = 0, scale_rows = 0;
+  std::size_t out_columns = 0, bias_columns = 0, scale_columns = 0;
   std::size_t bytes = 0;
 };
 VectorScratch vector_scratch(const ContractStep& step);

@@ -237,53 +237,123 @@ TEST(Bits, TheCallersFloatingPointModeChangesNothing) {
 #endif
 }
 
-// t = alpha * sum; t = t + (beta * old); t = t + bias: each step one rounding, in any layout of
-// out.
-template <class T>
-void expect_epilogue_step_by_step(std::mt19937& random, DType dtype, T alpha, T beta) {
-  const std::int64_t M = 19, N = 21, K = 150, batch = 3;
-  const Contraction c = einsum("bmk,bkn->bmn", {Shape{batch, M, K}, Shape{batch, K, N}});
-  const Operand lhs = random_operand(random, dtype, {batch, M, K}, Elements::kOrdinary);
-  const Operand rhs = random_operand(random, dtype, {batch, K, N}, Elements::kOrdinary);
-  const Operand bias = random_operand(random, dtype, {N}, Elements::kOrdinary);
-  Operand out = random_operand(random, dtype, {batch, M, N}, Elements::kOrdinary);
-  const Tensor old = out.memory;
-  const auto old_at = [&](std::int64_t offset) {
-    const auto first = static_cast<const T*>(out.view.data) - out.memory.elements<T>().data();
-    return old.elements<T>()[static_cast<std::size_t>(first + offset)];
-  };
-  const Tensor sums = scalar_program(c, std::vector<TensorView>{lhs.view, rhs.view});
+// Some labels of the output, in any order.
+Labels some_labels(std::mt19937& random, const Contraction& c) {
+  Labels labels;
+  for (const Label label : c.output) {
+    if (random() % 2 == 0) labels.push_back(label);
+  }
+  if (labels.size() > 1 && random() % 2 == 0) std::swap(labels[0], labels[1]);
+  return labels;
+}
+
+// One of many epilogues: each step is there or not.
+struct Ending {
   Epilogue epilogue;
-  epilogue.alpha = static_cast<double>(alpha);
-  epilogue.beta = static_cast<double>(beta);
-  epilogue.bias = Epilogue::Bias{bias.view.layout, {c.output[2]}};
-  const std::vector<Layout> layouts = {lhs.view.layout, rhs.view.layout};
-  const Plan plan = Plan::make(c, layouts, out.view.layout, epilogue);
-  plan.run({lhs.view, rhs.view, bias.view},
-           MutableTensorView(const_cast<void*>(out.view.data), out.view.layout));
-  for (std::int64_t i = 0; i < batch * M * N; ++i) {
-    const std::int64_t b = i / (M * N), m = i / N % M, n = i % N;
-    const Strides& s = out.view.strides();
-    const std::int64_t at = b * s[0] + m * s[1] + n * s[2];
-    using U = std::conditional_t<std::is_integral_v<T>, std::uint64_t, T>;
-    const auto step = [](auto x) { return static_cast<T>(x); };
-    T t = step(static_cast<U>(alpha) *
-               static_cast<U>(sums.elements<T>()[static_cast<std::size_t>(i)]));
-    const T scaled = step(static_cast<U>(beta) * static_cast<U>(old_at(at)));
-    t = step(static_cast<U>(t) + static_cast<U>(scaled));
-    t = step(static_cast<U>(t) +
-             static_cast<U>(static_cast<const T*>(bias.view.data)[n * bias.view.strides()[0]]));
-    ASSERT_EQ(t, static_cast<const T*>(out.view.data)[at]) << dtype.name() << " element " << i;
+  Operand old, scale, bias;
+  LastSteps steps() const { return {epilogue, old.view, scale.view, bias.view}; }
+};
+
+Ending random_ending(std::mt19937& random, const Contraction& c, DType out, Elements elements) {
+  const bool is_integer = out == DType(I32{}) || out == DType(I64{});
+  const bool is_complex = out == DType(C64{}) || out == DType(C128{});
+  const auto pick = [&](double a, double b, double c0, double d) {
+    const double all[] = {a, b, c0, d};
+    return all[random() % 4];
+  };
+  const auto operand = [&](DType dtype, Operand& memory) {
+    const Labels labels = some_labels(random, c);
+    Extents extents;
+    for (const Label label : labels) extents.push_back(c.extents[label].extent());
+    memory = random_operand(random, dtype, extents, elements);
+    return Epilogue::Operand{memory.view.layout, labels};
+  };
+  Ending ending;
+  Epilogue& e = ending.epilogue;
+  e.alpha = is_integer ? pick(1, 1, 3, -7) : pick(1, 1, 0.3, -1.7);
+  e.beta = is_integer ? pick(0, 0, 1, -5) : pick(0, 0, 1, -0.7);
+  ending.old = random_operand(random, out, result_shape(c).extents(), elements);
+  const DType real = out == DType(C64{}) ? DType(F32{}) : out == DType(C128{}) ? F64{} : out;
+  if (random() % 2 == 0) e.scale = operand(real, ending.scale);
+  if (random() % 2 == 0) e.bias = operand(out, ending.bias);
+  if (!is_complex) {
+    e.activation = static_cast<Activation>(random() % (is_integer ? 2 : 5));
+  }
+  // A lone operand without an ending is copied in its own dtype; that is tested elsewhere.
+  const bool is_plain = e.alpha == 1 && e.beta == 0 && !e.scale && !e.bias;
+  if (is_plain && e.activation == Activation::kNone) e.alpha = -3;
+  return ending;
+}
+
+void expect_ending_of_the_program(const Problem& problem, DType dtype, const Ending& ending,
+                                  int threads) {
+  const Tensor expected = scalar_program(problem.c, problem.views, ending.steps());
+  std::vector<TensorView> views = problem.views;
+  if (ending.epilogue.scale) views.push_back(ending.scale.view);
+  if (ending.epilogue.bias) views.push_back(ending.bias.view);
+  for (const std::string_view target : targets()) {
+    PlanOptions options;
+    options.target = target;
+    options.threads = threads;
+    const Plan plan = Plan::make(problem.c, layouts_of(problem.views), ending.old.view.layout,
+                                 ending.epilogue, options);
+    Tensor memory = ending.old.memory;
+    const auto first = static_cast<const std::byte*>(ending.old.view.data) -
+                       static_cast<const std::byte*>(ending.old.memory.data());
+    auto* out = static_cast<std::byte*>(memory.data()) + first;
+    plan.run(views, MutableTensorView(out, ending.old.view.layout));
+    const Epilogue& e = ending.epilogue;
+    ASSERT_TRUE(same_bits(dense(TensorView(out, ending.old.view.layout)), expected))
+        << describe(problem, dtype, target, threads) << " alpha " << e.alpha << " beta " << e.beta
+        << " scale " << e.scale.has_value() << " bias " << e.bias.has_value() << " activation "
+        << static_cast<int>(e.activation) << " out strides "
+        << to_string(ending.old.view.strides());
   }
 }
 
-TEST(Bits, TheEpilogueRoundsStepByStep) {
-  std::mt19937 random(20267);
-  for (int i = 0; i < 5; ++i) {
-    expect_epilogue_step_by_step<float>(random, F32{}, 0.3f, 1.7f);
-    expect_epilogue_step_by_step<double>(random, F64{}, 0.3, -0.7);
-    expect_epilogue_step_by_step<std::int32_t>(random, I32{}, 3, -5);
-    expect_epilogue_step_by_step<std::int64_t>(random, I64{}, -3, 5);
+// Every step of an epilogue alone and with the others, any layout of out, scale and bias.
+TEST_P(EveryDType, EpiloguesGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20271);
+  const DType out = GetParam().result();
+  for (int i = 0; i < 200; ++i) {
+    const Elements elements = i % 4 == 3 ? Elements::kExtreme : Elements::kOrdinary;
+    const Problem problem =
+        random_problem(random, GetParam(), 1 + i % 3, i % 3 == 1 ? 1 + i : 0, elements);
+    const Ending ending = random_ending(random, problem.c, out, elements);
+    expect_ending_of_the_program(problem, GetParam(), ending, 1 + i % 3);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Each form of a step, and rows longer than what is finished at a time.
+TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20272);
+  const struct {
+    const char* equation;
+    std::vector<Shape> shapes;
+  } kCases[] = {
+      {"bmk,bkn->bmn", {{2, 5, 9}, {2, 9, 530}}},
+      {"bmk,bkn->bmn", {{3, 19, 150}, {3, 150, 21}}},
+      {"bmk,bkn->bmn", {{7, 4, 4}, {7, 4, 4}}},
+      {"bk,bk->b", {{300, 12}, {300, 12}}},
+      {"k,nk->n", {{70}, {291, 70}}},
+      {"mk,nk->mn", {{3, 70}, {41, 70}}},
+      {"abk->ba", {{23, 17, 3}}},
+  };
+  for (const auto& test : kCases) {
+    Problem problem;
+    problem.c = einsum(test.equation, test.shapes);
+    for (const Shape& shape : test.shapes) {
+      problem.operands.push_back(
+          random_operand(random, GetParam(), shape.extents(), Elements::kOrdinary, false));
+      problem.views.push_back(problem.operands.back().view);
+    }
+    for (int i = 0; i < 12; ++i) {
+      const Ending ending =
+          random_ending(random, problem.c, GetParam().result(), Elements::kOrdinary);
+      expect_ending_of_the_program(problem, GetParam(), ending, 1 + i % 2);
+      if (HasFatalFailure()) return;
+    }
   }
 }
 
@@ -375,6 +445,24 @@ TEST(Bits, DigestsAreThoseOfTheTable) {
     value << std::hex << digest(softmax(rows.view, -1));
     fresh << name.str() << ' ' << value.str() << '\n';
     EXPECT_EQ(known[name.str()], value.str()) << name.str();
+  }
+  constexpr std::string_view kNames[] = {"none", "relu", "gelu", "gelu_tanh", "tanh"};
+  for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(BF16{})}) {
+    for (std::size_t i = 1; i < std::size(kNames); ++i) {
+      std::mt19937 random(static_cast<unsigned>(i));
+      const Contraction c = einsum("m,n->mn", std::vector<Shape>{{70}, {30}});
+      const Operand lhs = random_operand(random, dtype, {70}, Elements::kExtreme, false);
+      const Operand rhs = random_operand(random, dtype, {30}, Elements::kExtreme, false);
+      Epilogue epilogue;
+      epilogue.alpha = 4;
+      epilogue.activation = static_cast<Activation>(i);
+      const std::vector<TensorView> views = {lhs.view, rhs.view};
+      std::ostringstream name, value;
+      name << dtype.name() << '-' << kNames[i];
+      value << std::hex << digest(Plan::make(c, layouts_of(views), {}, epilogue).run(views));
+      fresh << name.str() << ' ' << value.str() << '\n';
+      EXPECT_EQ(known[name.str()], value.str()) << name.str();
+    }
   }
   if (HasFailure()) std::cout << "as computed now:\n" << fresh.str();
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "src/kernel/activation.h"
 #include "src/kernel/convert.h"
 #include "src/kernel/float_mode.h"
 
@@ -59,6 +60,36 @@ T add(T a, T b) {
   }
 }
 
+template <class T>
+T times(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
+  } else {
+    return a * b;
+  }
+}
+
+// Each operator one rounding. tanh and erf are held against MPFR elsewhere.
+template <class T>
+T activated(Activation activation, T x) {
+  if (activation == Activation::kNone) return x;
+  if (activation == Activation::kRelu) return x != x || x > 0 ? x : T{0};
+  if constexpr (std::is_floating_point_v<T>) {
+    const T half = T(0.5) * x;
+    if (activation == Activation::kTanh) return kernel::tanh_scalar(x);
+    if (activation == Activation::kGelu) {
+      constexpr T kRootHalf = static_cast<T>(0.70710678118654752440L);
+      return half * (1 + kernel::erf_scalar(x * kRootHalf));
+    }
+    constexpr T kRoot = static_cast<T>(0.79788456080286535588L);
+    constexpr T kCubic = static_cast<T>(0.044715L);
+    const T square = x * x;
+    return half * (1 + kernel::tanh_scalar((x * kRoot) * std::fma(square, kCubic, T{1})));
+  }
+  return x;
+}
+
 // Sum over k = 0 .. K-1 of term(k, chain so far): chains of 128, added in order.
 template <class T, class Term>
 T sum_in_blocks(std::int64_t K, Rule rule, Term term) {
@@ -83,15 +114,15 @@ T sum_in_blocks(std::int64_t K, Rule rule, Term term) {
 
 class Program {
  public:
-  Program(const Contraction& c, std::span<const TensorView> operands)
-      : c_(c), operands_(operands) {}
+  Program(const Contraction& c, std::span<const TensorView> operands, const LastSteps& last)
+      : c_(c), operands_(operands), last_(last) {}
 
   template <class Record>
   Tensor run() {
     using T = typename Record::Accumulator;
     Labelled<T> current = read<Record>(0);
     if (c_.inputs.size() == 1) {
-      if (c_.contracting_order.empty()) return copy<Record>();
+      if (c_.contracting_order.empty() && is_plain()) return copy<Record>();
       return finish<Record>(sum_alone(current, c_.contracting_order));
     }
     for (std::size_t i = 1; i < c_.inputs.size(); ++i) {
@@ -229,13 +260,60 @@ class Program {
     return result;
   }
 
+  bool is_plain() const {
+    const Epilogue& e = last_.epilogue;
+    return e.alpha == 1 && e.beta == 0 && !e.scale && !e.bias && e.activation == Activation::kNone;
+  }
+
+  // The element of a tensor whose axes carry these labels.
+  template <class Element>
+  static Element element_of(const TensorView& view, const Labels& labels, const Index& index) {
+    std::int64_t offset = 0;
+    for (std::size_t axis = 0; axis < labels.size(); ++axis) {
+      offset += index.at(labels[axis]) * view.strides()[axis];
+    }
+    return static_cast<const Element*>(view.data)[offset];
+  }
+
+  // t = alpha * sum;  t = t + (beta * old);  t = scale * t;  t = t + bias;  activation.
+  template <class T>
+  T finished(T t, T old, T scale, T bias) const {
+    const Epilogue& e = last_.epilogue;
+    const auto whole = [](double x) {  // of integers a factor is a whole number
+      if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<std::int64_t>(x));
+      return static_cast<T>(x);
+    };
+    if (e.alpha != 1) t = times(whole(e.alpha), t);
+    if (e.beta == 1) t = add(t, old);
+    if (e.beta != 0 && e.beta != 1) t = add(t, times(whole(e.beta), old));
+    if (e.scale) t = times(scale, t);
+    if (e.bias) t = add(t, bias);
+    return activated(e.activation, t);
+  }
+
   template <class Record>
   Tensor finish(const Labelled<typename Record::Accumulator>& sums) const {
+    using T = typename Record::Accumulator;
     using Out = typename Record::Result::Element;
+    const Epilogue& e = last_.epilogue;
     Tensor result(DType(typename Record::Result{}), result_shape(c_).extents());
     Out* to = result.elements<Out>().data();
-    for_each(c_.output, {},
-             [&](const Index& index) { *to++ = kernel::convert<Out>(at(sums, index)); });
+    const kernel::FloatModeGuard mode(kernel::FloatMode::kDefault);
+    for_each(c_.output, {}, [&](const Index& index) {
+      const T sum = at(sums, index);
+      const Out old = e.beta == 0 ? Out{} : element_of<Out>(last_.old, c_.output, index);
+      const Out bias = e.bias ? element_of<Out>(last_.bias, e.bias->labels, index) : Out{};
+      if constexpr (kIsComplex<T>) {
+        using Real = typename T::value_type;
+        const Real s = e.scale ? element_of<Real>(last_.scale, e.scale->labels, index) : Real{};
+        *to++ = Out(finished(sum.real(), old.real(), s, bias.real()),
+                    finished(sum.imag(), old.imag(), s, bias.imag()));
+      } else {
+        const Out s = e.scale ? element_of<Out>(last_.scale, e.scale->labels, index) : Out{};
+        *to++ = kernel::convert<Out>(finished(sum, kernel::convert<T>(old), kernel::convert<T>(s),
+                                              kernel::convert<T>(bias)));
+      }
+    });
     return result;
   }
 
@@ -250,6 +328,7 @@ class Program {
 
   const Contraction& c_;
   std::span<const TensorView> operands_;
+  const LastSteps& last_;
 };
 
 // The bits of one element, every NaN as one value.
@@ -284,14 +363,32 @@ void for_each_bits(const Tensor& tensor, const Visit& visit) {
 
 }  // namespace
 
-Tensor scalar_program(const Contraction& c, std::span<const TensorView> operands) {
+Tensor scalar_program(const Contraction& c, std::span<const TensorView> operands,
+                      const LastSteps& last) {
   return operands[0].dtype().visit([&](auto record) {
     if constexpr (record.kComputes) {
-      return Program(c, operands).run<decltype(record)>();
+      return Program(c, operands, last).run<decltype(record)>();
     } else {
       return Tensor();
     }
   });
+}
+
+Tensor dense(const TensorView& view) {
+  Tensor result(view.dtype(), view.extents());
+  const std::size_t bytes = view.dtype().size_bytes();
+  auto* to = static_cast<std::byte*>(result.data());
+  const std::size_t rank = view.extents().size();
+  for (std::int64_t i = 0; i < element_count(view.extents()); ++i, to += bytes) {
+    std::int64_t offset = 0, rest = i;
+    for (std::size_t axis = rank; axis-- > 0; rest /= view.extents()[axis]) {
+      offset += rest % view.extents()[axis] * view.strides()[axis];
+    }
+    std::memcpy(
+        to, static_cast<const std::byte*>(view.data) + offset * static_cast<std::int64_t>(bytes),
+        bytes);
+  }
+  return result;
 }
 
 std::uint64_t digest(const Tensor& tensor) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "batchdot/contraction.h"
+#include "batchdot/plan.h"
 #include "batchdot/tensor.h"
 
 namespace batchdot::bits {
@@ -27,9 +28,19 @@ struct Labelled {
   bool is_bf16 = false;     ///< as it came, not an intermediate
 };
 
+/// An epilogue with the elements of its operands.
+struct LastSteps {
+  Epilogue epilogue;
+  TensorView old, scale, bias;  ///< read where the epilogue says
+};
+
 /// The result of a bound contraction, converted to the dtype of a product; left to right.
 /// \pre every extent is known, all operands have one dtype.
-Tensor scalar_program(const Contraction& c, std::span<const TensorView> operands);
+Tensor scalar_program(const Contraction& c, std::span<const TensorView> operands,
+                      const LastSteps& last = {});
+
+/// The elements of a view as a dense tensor.
+Tensor dense(const TensorView& view);
 
 /// FNV-1a over the elements; every NaN counts as one value.
 std::uint64_t digest(const Tensor& tensor);
