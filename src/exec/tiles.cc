@@ -39,9 +39,8 @@ class Prefetcher {
   void spread(std::int64_t calls) {
     share_ = (lines_ + calls - 1) / std::max<std::int64_t>(1, calls);
   }
-  // Asks for what is due before so many tiles.
-  void advance(std::int64_t tiles) {
-    for (std::int64_t left = share_ * tiles; left > 0 && at_ < regions_count_;) {
+  void advance() {
+    for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
       const Region& region = regions_[at_];
       const std::int64_t run = std::min(left, region.lines - line_);
       const std::byte* line = region.base + row_ * region.stride + line_ * kAsked;
@@ -498,11 +497,10 @@ class TileItem {
     }
 
    private:
-    // While there is something to ask for, a few tiles at a time.
+    // While there is something to ask for, a tile at a time: what asks for lines is scarce.
     std::int64_t multiply(std::int64_t run) {
-      constexpr std::int64_t kAskTiles = 4;
-      if (!item_.prefetcher_.is_done()) run = std::min(run, kAskTiles);
-      item_.prefetcher_.advance(run);
+      if (!item_.prefetcher_.is_done()) run = 1;
+      item_.prefetcher_.advance();
       call_.sum = sum_ + (row_ * call_.sum_row + column_) * sum_bytes_;
       call_.tiles = static_cast<int>(run);
       item_.tiles_[MR_ - 1][NV_ - 1](call_);

@@ -117,7 +117,7 @@ using DotsFunction = void (*)(const DotsCall& call);
 /// 1, along k; out along its columns. Only elements of the products are touched.
 struct TinyCall {
   std::int64_t items;
-  std::int64_t M, N, K;  ///< 1 <= N <= tiny_columns, K <= kTinyK
+  std::int64_t M, N, K;  ///< 1 <= N <= kTinyColumns or tiny_turned_columns, K <= kTinyK
   const void* a;
   std::int64_t a_item, a_row, a_k;
   const void* b;
@@ -126,7 +126,7 @@ struct TinyCall {
   std::int64_t out_item, out_row;
 };
 using TinyFunction = void (*)(const TinyCall& call);
-inline constexpr std::int64_t kTinyK = 64;
+inline constexpr std::int64_t kTinyK = 64, kTinyColumns = 32;
 static_assert(kTinyK <= kBlock);
 /// Dot products of rows that are read where they lie, k contiguous in both.
 ///
@@ -191,9 +191,9 @@ struct ArithmeticKernels {
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   DotsFunction dots;
-  TinyFunction tiny;                         ///< null: this arithmetic has none
-  int tiny_columns;                          ///< the widest rows of the result that tiny takes
-  RowsFunction row_dots;                     ///< null: there is none
+  TinyFunction tiny;        ///< null: this arithmetic has none
+  int tiny_turned_columns;  ///< the most columns of it where b is contiguous along k
+  RowsFunction row_dots;    ///< null: there is none
   RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.

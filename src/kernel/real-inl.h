@@ -61,7 +61,7 @@ ArithmeticKernels real_kernels() {
     if constexpr (std::is_floating_point_v<T>) {
 #if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
       kernels.tiny = tiny<T>;
-      kernels.tiny_columns = kTinyNV * kernels.lanes;
+      kernels.tiny_turned_columns = kTinyNV * kernels.lanes;
 #endif
       kernels.row_dots = row_dots<T>;
       [&]<int... I>(std::integer_sequence<int, I...>) {

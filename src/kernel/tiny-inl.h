@@ -266,17 +266,10 @@ void tiny_4x4(const TinyCall& call) {
   }
 }
 
-/// TinyCall: the narrowest vectors that hold a row, two of the widest at most.
+// Rows of the result of at most two vectors: by the narrowest vectors that hold one.
 template <class T>
-void tiny(const TinyCall& call) {
-  if (call.M == 0) return;
+void tiny_narrow(const TinyCall& call) {
   constexpr auto kWidest = static_cast<std::int64_t>(HWY_LANES(T));
-  if constexpr (std::is_same_v<T, float>) {
-    if (call.M == 4 && call.N == 4 && call.K == 4 && call.a_k == 1 && call.a_row == 4 &&
-        call.b_column == 1 && call.out_row == 4) {
-      return tiny_4x4<T>(call);
-    }
-  }
   const auto of_width = [&]<std::int64_t kLanes, int NV>() {
     if (!kMasksAreFree && call.N == kLanes * NV) {
       return tiny_columns<T, kLanes, NV, !kMasksAreFree>(call);
@@ -288,6 +281,44 @@ void tiny(const TinyCall& call) {
   if (call.N <= 2 * kNarrowest) return of_width.template operator()<2 * kNarrowest, 1>();
   if (call.N <= kWidest) return of_width.template operator()<kWidest, 1>();
   return of_width.template operator()<kWidest, kTinyNV>();
+}
+
+// Wider rows, in parts of two vectors, a few rows at a time: the result is written along its rows.
+template <class T>
+void tiny_wide(const TinyCall& call) {
+  constexpr auto kPart = static_cast<std::int64_t>(kTinyNV * HWY_LANES(T));
+  constexpr std::int64_t kRows = kTinyMR<kTinyNV>;
+  const std::int64_t passes = (call.M + kRows - 1) / kRows;
+  for (std::int64_t item = 0; item < call.items; ++item) {
+    std::int64_t row = 0;
+    for (std::int64_t pass = passes; pass > 0; --pass) {
+      TinyCall part = call;
+      part.items = 1;
+      part.M = (call.M - row + pass - 1) / pass;
+      part.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
+      for (std::int64_t column = 0; column < call.N; column += kPart) {
+        part.N = std::min(kPart, call.N - column);
+        part.b = static_cast<const T*>(call.b) + item * call.b_item + column;
+        part.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row + column;
+        tiny_narrow<T>(part);
+      }
+      row += part.M;
+    }
+  }
+}
+
+/// TinyCall.
+template <class T>
+void tiny(const TinyCall& call) {
+  if (call.M == 0) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (call.M == 4 && call.N == 4 && call.K == 4 && call.a_k == 1 && call.a_row == 4 &&
+        call.b_column == 1 && call.out_row == 4) {
+      return tiny_4x4<T>(call);
+    }
+  }
+  if (call.N > kTinyNV * static_cast<std::int64_t>(HWY_LANES(T))) return tiny_wide<T>(call);
+  tiny_narrow<T>(call);
 }
 
 #endif  // HWY_SCALAR

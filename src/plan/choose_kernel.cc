@@ -35,11 +35,12 @@ constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work i
 constexpr std::int64_t kScatterColumns = 384;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
+// Of rhs that rows meet one after the other, so that the result is written along its rows. Where
+// all columns of a block take more, all rows meet a panel at a time, unless the result is streamed.
+constexpr std::int64_t kNearBytes = 16 << 10;
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
-// Such a result is written along its rows: of rhs so much is met by a row at a time.
-constexpr std::int64_t kStreamedBytes = 16 << 10;
 constexpr std::int64_t kStreamK = 32;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
@@ -377,7 +378,7 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
 std::string_view tiny_refuses(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
-  if (f.M > kTinyRows || f.N > step.kernels->tiny_columns || f.K > kernel::kTinyK) {
+  if (f.M > kTinyRows || f.N > kernel::kTinyColumns || f.K > kernel::kTinyK) {
     return "M, N or K is not tiny";
   }
   if (f.M * f.N == 1) return "M * N = 1";
@@ -388,8 +389,9 @@ std::string_view tiny_refuses(const ContractStep& step) {
   if (f.m.size() > 1 || f.n.size() > 1 || f.k.size() > 1) {
     return "the axes do not fold into M, N and K";
   }
-  const bool is_contiguous = f.n.empty() || f.n[0].rhs == 1 || f.k.empty() || f.k[0].rhs == 1;
-  if (!is_contiguous) return "rhs is contiguous neither along N nor along K";
+  if (f.n.empty() || f.n[0].rhs == 1) return {};
+  if (!f.k.empty() && f.k[0].rhs != 1) return "rhs is contiguous neither along N nor along K";
+  if (f.N > step.kernels->tiny_turned_columns) return "rhs is contiguous along K and N is not tiny";
   return {};
 }
 
@@ -463,9 +465,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= kStreamK && out_bytes > kFarBytes;
-  if (step.streams) {
-    step.near_panels = std::max<std::int64_t>(1, kStreamedBytes / (b.KC * b.NR * element));
-  }
+  const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
+  step.near_panels = step.streams || near_panels * b.NR >= width ? near_panels : 1;
   step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }
