@@ -34,6 +34,7 @@ class Prefetcher {
     const std::int64_t lines = (bytes + kAsked - 1) / kAsked;
     regions_[regions_count_++] = {base, count, lines, stride};
     lines_ += count * lines;
+    shortest_ = std::min(shortest_, lines);
   }
   // Spreads what was added over so many calls of advance().
   void spread(std::int64_t calls) {
@@ -54,17 +55,43 @@ class Prefetcher {
       ++at_;
     }
   }
+  // What tiles that ask by themselves ask for, `asks` times each; of `tiles` in a row so many as
+  // the run of lines lasts. Only where no run is shorter than what is due before one tile.
+  bool may_pass() const { return share_ <= shortest_; }
+  std::int64_t pass_to(kernel::TileCall& call, std::int64_t tiles, std::int64_t asks) {
+    if (is_done() || asks == 0) {
+      call.ask = nullptr;
+      call.ask_step = 0;
+      return tiles;
+    }
+    const Region& region = regions_[at_];
+    call.ask = region.base + row_ * region.stride + line_ * kAsked;
+    call.ask_step = (share_ * kAsked + asks - 1) / asks;
+    const std::int64_t lasts = (region.lines - line_ + share_ - 1) / share_;
+    const std::int64_t taken = std::min(tiles, lasts);
+    line_ += taken * share_;
+    if (line_ >= region.lines) {
+      line_ = 0;
+      if (++row_ == region.rows) {
+        row_ = 0;
+        ++at_;
+      }
+    }
+    return taken;
+  }
   bool is_done() const { return at_ == regions_count_; }
-  void clear() { regions_count_ = at_ = 0, lines_ = row_ = line_ = share_ = 0; }
+  void clear() { regions_count_ = at_ = 0, lines_ = row_ = line_ = share_ = 0, shortest_ = kNone; }
 
  private:
   struct Region {
     const std::byte* base;
     std::int64_t rows, lines, stride;
   };
+  static constexpr std::int64_t kNone = std::int64_t{1} << 62;
   Region regions_[3];
   int regions_count_ = 0, at_ = 0;
   std::int64_t lines_ = 0, row_ = 0, line_ = 0, share_ = 0;
+  std::int64_t shortest_ = kNone;
 };
 
 // One work item of a tiles step: rows x columns of one batch item.
@@ -497,10 +524,15 @@ class TileItem {
     }
 
    private:
-    // While there is something to ask for, a tile at a time: what asks for lines is scarce.
+    // What asks for lines is scarce: a few at a time, within the tiles or between them.
     std::int64_t multiply(std::int64_t run) {
-      if (!item_.prefetcher_.is_done()) run = 1;
-      item_.prefetcher_.advance();
+      Prefetcher& prefetcher = item_.prefetcher_;
+      if (item_.kernels_.asks && prefetcher.may_pass()) {
+        run = prefetcher.pass_to(call_, run, call_.K / kernel::kAskK);
+      } else if (!prefetcher.is_done()) {
+        run = 1;
+        prefetcher.advance();
+      }
       call_.sum = sum_ + (row_ * call_.sum_row + column_) * sum_bytes_;
       call_.tiles = static_cast<int>(run);
       item_.tiles_[MR_ - 1][NV_ - 1](call_);

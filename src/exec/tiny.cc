@@ -27,6 +27,7 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
   const FoldedAxis& inner = f.batch.empty() ? kOneItem : f.batch.back();
 
   kernel::TinyCall call;
+  call.asks = step.prefetches;
   call.M = f.M;
   call.N = f.N;
   call.K = f.K;

@@ -57,7 +57,12 @@ struct TileCall {
   /// So many tiles one after the other, all alike: the next one begins so many bytes further.
   int tiles = 1;
   std::int64_t a_tile = 0, b_tile = 0, sum_tile = 0;
+  /// Memory that is read after this, asked for in passing: a line for every kAskK steps of k, so
+  /// many bytes apart. Where ArithmeticKernels::asks; null: nothing.
+  const void* ask = nullptr;
+  std::int64_t ask_step = 0;
 };
+inline constexpr std::int64_t kAskK = 4;
 using TileFunction = void (*)(const TileCall& call);
 
 /// The tiles of a call by a function that knows of one.
@@ -124,6 +129,7 @@ struct TinyCall {
   std::int64_t b_item, b_column, b_k;
   void* out;
   std::int64_t out_item, out_row;
+  bool asks;  ///< items are far away: the next one is asked for, where one takes several passes
 };
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyK = 64, kTinyColumns = 32;
@@ -190,6 +196,7 @@ struct ArithmeticKernels {
   int head_rows = 0;                          ///< panel rows before the first group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
+  bool asks = false;                          ///< tiles ask for TileCall::ask
   DotsFunction dots;
   TinyFunction tiny;        ///< null: this arithmetic has none
   int tiny_turned_columns;  ///< the most columns of it where b is contiguous along k

@@ -193,7 +193,8 @@ HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
 
 // One tile of a call.
 template <class T, int MR, int NV, bool kTail>
-HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum) {
+HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum,
+                             const std::byte*& ask) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
@@ -212,7 +213,10 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
     }
     std::int64_t steps = std::min(left, kBlock);
     left -= steps;
+    static_assert(kAskK == 4);
     for (; steps >= 4; steps -= 4) {
+      __builtin_prefetch(ask, 0, 2);
+      ask += call.ask_step;
       multiply_step<MR, NV, kTail>(d, a, a_k, b, last, acc);
       multiply_step<MR, NV, kTail>(d, a, a_k, b + b_k, last, acc);
       multiply_step<MR, NV, kTail>(d, a, a_k, b + 2 * b_k, last, acc);
@@ -254,9 +258,11 @@ HWY_INLINE void tiles_real_of(const TileCall& call) {
   const auto* a = static_cast<const std::byte*>(call.a);
   const auto* b = static_cast<const std::byte*>(call.b);
   auto* sum = static_cast<std::byte*>(call.sum);
+  // Asking for what is there already is free; for an address that is not there it is not.
+  const auto* ask = call.ask == nullptr ? b : static_cast<const std::byte*>(call.ask);
   for (int left = call.tiles; left > 0; --left) {
     tile_real_of<T, MR, NV, kTail>(call, reinterpret_cast<const T*>(a),
-                                   reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum));
+                                   reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum), ask);
     a += call.a_tile;
     b += call.b_tile;
     sum += call.sum_tile;

@@ -46,8 +46,9 @@ ArithmeticKernels real_kernels() {
     kernels.NV = 1;
     kernels.lanes = kScalarLanes;
     kernels.dots_width = kScalarLanes;
-    fill_tiles<4, 1>(kernels.tile,
-                     []<int MR, int NV>() { return &one_by_one<reference_tile<T, MR, NV * kScalarLanes>>; });
+    fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
+      return &one_by_one<reference_tile<T, MR, NV * kScalarLanes>>;
+    });
     kernels.dots = reference_dots<T>;
   } else {
     kernels.MR = kRealMR;
@@ -56,6 +57,7 @@ ArithmeticKernels real_kernels() {
     kernels.dots_width = kDotsVectors * kernels.lanes;
     fill_tiles<kRealMR, kRealNV>(kernels.tile,
                                  []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
+    kernels.asks = true;
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR
     if constexpr (std::is_floating_point_v<T>) {

@@ -191,6 +191,47 @@ inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole,
                                              tiny_rows<T, 7, kLanes, NV, kWhole, kContiguousA>,
                                              tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
 
+// Asks for the next item, part by part, while this one is multiplied: what lies item by item. Items
+// of several passes take too long for the hardware to ask for in time.
+template <class T>
+class NextItem {
+ public:
+  HWY_INLINE NextItem(const TinyCall& call, std::int64_t parts) : call_(call) {
+    if (!call.asks) return;
+    lines_[0] = call.a_item == call.M * call.K ? lines_of(call.a_item) : 0;
+    lines_[1] = call.b_item == call.K * call.N ? lines_of(call.b_item) : 0;
+    lines_[2] = call.out_item == call.M * call.N ? lines_of(call.out_item) : 0;
+    share_ = (lines_[0] + lines_[1] + lines_[2] + parts - 1) / parts;
+  }
+  HWY_INLINE void after(std::int64_t item) {
+    from_[0] = static_cast<const T*>(call_.a) + (item + 1) * call_.a_item;
+    from_[1] = static_cast<const T*>(call_.b) + (item + 1) * call_.b_item;
+    from_[2] = static_cast<const T*>(call_.out) + (item + 1) * call_.out_item;
+    region_ = 0;
+    line_ = 0;
+  }
+  HWY_INLINE void ask() {
+    for (std::int64_t left = share_; left > 0 && region_ < 3;) {
+      if (line_ == lines_[region_]) {
+        ++region_;
+        line_ = 0;
+        continue;
+      }
+      __builtin_prefetch(from_[region_] + line_++ * kLine);
+      --left;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64 / sizeof(T);
+  static std::int64_t lines_of(std::int64_t elements) { return (elements + kLine - 1) / kLine; }
+
+  const TinyCall& call_;
+  std::int64_t lines_[3] = {}, share_ = 0, line_ = 0;
+  const T* from_[3] = {};
+  int region_ = 0;
+};
+
 // Rows of NV vectors of kLanes elements at most. More than kTinyMR rows are done in passes of
 // nearly equal height; columns along k are put into panels, of a few items at a time, in L1.
 template <class T, std::size_t kLanes, int NV, bool kWhole>
@@ -208,7 +249,9 @@ void tiny_columns(const TinyCall& call) {
   // Several passes go over one item at a time: over more, they read in too many places at once.
   const std::int64_t most =
       passes > 1 ? 1 : std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
+  NextItem<T> next(call, passes);
   for (std::int64_t item = 0; item < call.items; item += most) {
+    next.after(item);
     TinyCall some = call;
     some.items = std::min(most, call.items - item);
     const T* b = static_cast<const T*>(call.b) + item * call.b_item;
@@ -227,6 +270,7 @@ void tiny_columns(const TinyCall& call) {
       const std::int64_t rows = (call.M - row + pass - 1) / pass;
       some.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
       some.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row;
+      if (passes > 1) next.ask();
       rows_of[rows - 1](some);
       row += rows;
     }
@@ -289,7 +333,9 @@ void tiny_wide(const TinyCall& call) {
   constexpr auto kPart = static_cast<std::int64_t>(kTinyNV * HWY_LANES(T));
   constexpr std::int64_t kRows = kTinyMR<kTinyNV>;
   const std::int64_t passes = (call.M + kRows - 1) / kRows;
+  NextItem<T> next(call, passes * ((call.N + kPart - 1) / kPart));
   for (std::int64_t item = 0; item < call.items; ++item) {
+    next.after(item);
     std::int64_t row = 0;
     for (std::int64_t pass = passes; pass > 0; --pass) {
       TinyCall part = call;
@@ -300,6 +346,7 @@ void tiny_wide(const TinyCall& call) {
         part.N = std::min(kPart, call.N - column);
         part.b = static_cast<const T*>(call.b) + item * call.b_item + column;
         part.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row + column;
+        next.ask();
         tiny_narrow<T>(part);
       }
       row += part.M;

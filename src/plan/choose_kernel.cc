@@ -45,6 +45,9 @@ constexpr std::int64_t kStreamK = 32;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
 constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
+constexpr std::int64_t kTinyPrefetchLeast = 3500;
+// Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
+constexpr double kNearTotal = 1 << 20;
 constexpr std::int64_t kTinyRows = 32;
 // Multiply-adds of a work item of tiny products, some microseconds.
 constexpr std::int64_t kTinyWork = 1 << 16;
@@ -173,6 +176,14 @@ void set_up_group(ContractStep& step) {
   b.KP = std::max<std::int64_t>(1, f.K);
   b.NC = b.column_block = columns;
   b.column_blocks = ceil_div(f.N, columns);
+}
+
+// Bytes of all operands and the result, each position of M, N and K counted once.
+double total_bytes(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
+  return of(f.batch_count) * (of(f.M) * of(f.K) + of(f.K) * of(f.N) + of(f.M) * of(f.N)) *
+         static_cast<double>(step.kernels->panel_bytes);
 }
 
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
@@ -402,6 +413,9 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   step.packs_lhs = step.packs_rhs = false;
   b.MC = f.M;
   b.NC = f.N;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
+                    total_bytes(step) > kNearTotal;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
@@ -461,7 +475,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t width = std::min(b.NC, b.column_block);
   const std::int64_t rows = std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
-  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= b.KC;
+  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= b.KC &&
+                    total_bytes(step) > kNearTotal;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= kStreamK && out_bytes > kFarBytes;

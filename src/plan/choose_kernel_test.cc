@@ -109,7 +109,7 @@ TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
 TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   kernel::ArithmeticKernels kernels = made_up_kernels();
   kernels.tiny = [](const kernel::TinyCall&) {};
-  kernels.tiny_columns = 16;
+  kernels.tiny_turned_columns = 16;
   const auto tiny = [&](std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
     ContractStep step = product(b, M, N, K);
     step.kernels = &kernels;
@@ -123,6 +123,10 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   ContractStep shared = tiny(10, 16, 16, 64);
   choose(shared, 3);
   EXPECT_EQ(shared.items, 3);  // 4 products each: no task is without work
+  EXPECT_FALSE(shared.prefetches);
+  ContractStep far = tiny(5000, 32, 32, 32);
+  choose(far);
+  EXPECT_TRUE(far.prefetches);
   for (ContractStep empty : {tiny(0, 4, 4, 4), tiny(2, 0, 4, 4), tiny(2, 4, 0, 4)}) {
     choose(empty);
     EXPECT_EQ(empty.items, 0);
@@ -141,7 +145,13 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].rhs = 5; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].out = 5; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.M = 33; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 17; }));
+  EXPECT_FALSE(is_refused_after([](S s) { s.folded.N = 32; }));
+  EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 33; }));
+  EXPECT_TRUE(is_refused_after([](S s) {
+    s.folded.N = 17;
+    s.folded.n[0].rhs = 5;
+    s.folded.k[0].rhs = 1;
+  }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.K = 65; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.finish.beta = 1; }));
