@@ -47,6 +47,8 @@ struct DialectFact {
   std::optional<Shape> shape;  ///< none: it refuses
   std::string error_code, message;
   bool differs = false;  ///< from the dialect asked for
+  /// Of the same shape and yet another computation: which one.
+  std::string computation = {};
 };
 
 struct Explanation {

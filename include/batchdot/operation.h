@@ -80,6 +80,11 @@ BATCHDOT_API const Operation& find_operation(std::string_view name);
 /// \throws Error  kUsage  an option the operation does not have, a missing one, number of operands;
 /// and as the notation.
 BATCHDOT_API Inference infer(const Problem& problem);
+/// True if two answers are one computation: the shape, the labels but for their names, the order of
+/// the sum; of complex numbers the conjugates too, of a normalizing Dot layer what it divides by.
+BATCHDOT_API bool is_same_computation(const Inference& a, const Inference& b, bool is_complex);
+/// A computation in short, for people: "abc,acd->abd", "abc,acd->abd, lhs conjugated".
+BATCHDOT_API std::string computation_of(const Inference& inference, bool is_complex);
 
 /// The same call as a user of that dialect wrote it: keras-0.3 took a pair of axes as nested lists,
 /// all later ones as two ints.

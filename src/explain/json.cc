@@ -144,6 +144,7 @@ void write_dialects(JsonWriter& json, const Explanation& explanation) {
     }
     json.key("differs");
     json.value(fact.differs);
+    if (!fact.computation.empty()) write_member(json, "computation", fact.computation);
     if (!fact.shape) {
       json.key("error");
       json.open_object();

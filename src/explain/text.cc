@@ -144,11 +144,13 @@ std::string formula(const Explanation& explanation) {
 std::string roles_text(const Explanation& explanation) {
   constexpr Role kRoles[] = {Role::kBatch,   Role::kContracting, Role::kLhsFree,
                              Role::kRhsFree, Role::kLhsSummed,   Role::kRhsSummed};
-  // The extent of a summed label is the number among those of its axes that is not stretched.
+  // The extent of a summed label is the number among those of its axes that is not stretched; else
+  // the first name.
   std::map<std::string_view, const Dim*> extents;
   const auto note = [&](std::string_view label, const Dim& extent) {
     const Dim*& known = extents.try_emplace(label, &extent).first->second;
-    if (!known->is_known() || *known == Dim(1)) known = &extent;
+    const bool is_open = !known->is_known() && (!known->is_named() || extent.is_known());
+    if (is_open || *known == Dim(1)) known = &extent;
   };
   for (const OutputAxisFact& axis : explanation.output) note(axis.label, axis.extent);
   for (const auto& axes : explanation.operands) {
@@ -232,8 +234,8 @@ void write_dialects(Page& page, const Explanation& explanation) {
   std::vector<Group> groups;
   for (const DialectFact& fact : explanation.dialects) {
     if (fact.dialect == explanation.dialect) continue;
-    const std::string answer =
-        fact.shape ? to_string(*fact.shape) : text("refused: ", fact.error_code);
+    std::string answer = fact.shape ? to_string(*fact.shape) : text("refused: ", fact.error_code);
+    if (!fact.computation.empty()) answer += " = " + fact.computation;
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
       return group.answer == answer && group.differs == fact.differs;
     });

@@ -162,6 +162,27 @@ dialects     (B, 36, 24)     also in keras-1.0
 )");
 }
 
+TEST(Text, OfASummedLabelTheFirstNameOrTheNumberIsShown) {
+  const auto roles = [](const Dim& in_lhs, const Dim& in_rhs) {
+    Contraction c;
+    c.extents = {2, in_lhs, 3};
+    c.inputs.resize(2);
+    c.inputs[0].labels = {0, 1};
+    c.inputs[0].shape = {2, in_lhs};
+    c.inputs[1].labels = {1, 2};
+    c.inputs[1].shape = {in_rhs, 3};
+    c.output = {0, 2};
+    c.contracting_order = {1};
+    const std::string text = to_text(explain(c));
+    const std::size_t at = text.find("contracting {");
+    return text.substr(at, text.find('}', at) - at + 1);
+  };
+  EXPECT_EQ(roles("B", "C"), "contracting {b=B}");
+  EXPECT_EQ(roles("B", {}), "contracting {b=B}");
+  EXPECT_EQ(roles({}, "C"), "contracting {b=C}");
+  EXPECT_EQ(roles("B", 7), "contracting {b=7}");
+}
+
 TEST(Text, OfManyOperandsHasARowOfRolesForEach) {
   Contraction c;
   c.extents = {2, 3, 4, 5};

@@ -97,14 +97,19 @@ Explanation explain_contraction(Contraction c, DType dtype) {
   return explain(c);
 }
 
-std::vector<DialectFact> other_dialects(const Problem& problem, const Inference& inference) {
+std::vector<DialectFact> other_dialects(const Problem& problem, const Inference& inference,
+                                        DType dtype) {
   std::vector<DialectFact> facts;
   for (const std::string_view name : Dialect::names()) {
     DialectFact fact;
     fact.dialect = name;
     try {
-      fact.shape = infer(in_dialect(problem, name)).shape;
-      fact.differs = *fact.shape != inference.shape;
+      const Inference other = infer(in_dialect(problem, name));
+      fact.shape = other.shape;
+      fact.differs = !is_same_computation(inference, other, is_complex(dtype));
+      if (fact.differs && other.shape == inference.shape) {
+        fact.computation = computation_of(other, is_complex(dtype));
+      }
     } catch (const Error& error) {
       fact.error_code = info(error.code()).name;
       fact.message = error.message();
@@ -227,9 +232,13 @@ Explanation explain(const Problem& problem, DType dtype, std::span<const Layout>
   if (inference.layer && inference.layer->normalize) {
     explanation.notes.push_back("the equivalents take operands that are normalized already");
   }
+  if (computed == DType(I8{}) && !explanation.equivalents.empty()) {
+    explanation.notes.push_back(
+        "the equivalents take operands converted to i32: of i8 the other libraries keep 8 bits");
+  }
   if (operation::find_option(operation, "dialect") != nullptr) {
     explanation.dialect = operation::dialect_of(problem).name();
-    explanation.dialects = other_dialects(problem, inference);
+    explanation.dialects = other_dialects(problem, inference, computed);
   }
 
   if (!has_known_extents(problem)) return explanation;

@@ -12,11 +12,11 @@ namespace {
 
 // What one dialect makes of one choice of axes.
 struct Cell {
-  std::optional<Shape> shape;
+  std::optional<Inference> answer;
   std::optional<Error> error;
 
   std::string text() const {
-    return shape ? to_string(*shape) : "error " + std::string(info(error->code()).name);
+    return answer ? to_string(answer->shape) : "error " + std::string(info(error->code()).name);
   }
 };
 
@@ -25,6 +25,7 @@ struct Column {
   Axes axes;
   std::string title;
   std::vector<Cell> cells;  // cells[i] is that of Dialect::names()[i]
+  bool is_complex;
 };
 
 // Dialects that give the same.
@@ -33,8 +34,9 @@ struct Group {
   std::size_t sample = 0;  // one of them
 };
 
-Column column_of(const Problem& asked, const Axes& axes) {
+Column column_of(const Problem& asked, const Axes& axes, bool is_complex) {
   Column column;
+  column.is_complex = is_complex;
   column.axes = axes;
   column.title = axes.is_none() ? "no axes" : "axes " + to_string(OptionValue(axes));
   Problem problem = asked;
@@ -42,7 +44,7 @@ Column column_of(const Problem& asked, const Axes& axes) {
   for (const std::string_view dialect : Dialect::names()) {
     Cell cell;
     try {
-      cell.shape = infer(in_dialect(problem, dialect)).shape;
+      cell.answer = infer(in_dialect(problem, dialect));
     } catch (const Error& error) {
       cell.error = error;
     }
@@ -55,7 +57,10 @@ std::vector<Group> groups_of(const Column& column) {
   std::vector<Group> groups;
   for (std::size_t i = 0; i < column.cells.size(); ++i) {
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
-      return column.cells[group.sample].text() == column.cells[i].text();
+      const Cell& a = column.cells[group.sample];
+      const Cell& b = column.cells[i];
+      if (!a.answer || !b.answer) return a.text() == b.text();
+      return is_same_computation(*a.answer, *b.answer, column.is_complex);
     });
     if (same != groups.end()) {
       same->dialects.push_back(i);
@@ -82,6 +87,16 @@ std::string names_of(const Group& group) {
     i = last + 1;
   }
   return out;
+}
+
+// What a group gives; where another one gives the same shape, how it comes to it.
+std::string text_of(const Column& column, const std::vector<Group>& groups, const Group& group) {
+  const Cell& cell = column.cells[group.sample];
+  const auto alike = std::count_if(groups.begin(), groups.end(), [&](const Group& other) {
+    return column.cells[other.sample].text() == cell.text();
+  });
+  if (alike == 1 || !cell.answer) return cell.text();
+  return cell.text() + " = " + computation_of(*cell.answer, column.is_complex);
 }
 
 std::size_t width_of(std::string_view text) {
@@ -134,7 +149,7 @@ void print_groups(const std::vector<Column>& columns, std::ostream& out) {
     out << ": they part\n";
     for (const Group& group : groups) {
       const Cell& cell = column.cells[group.sample];
-      out << "  " << cell.text() << ": " << names_of(group) << '\n';
+      out << "  " << text_of(column, groups, group) << ": " << names_of(group) << '\n';
       if (cell.error) out << "    " << cell.error->message() << '\n';
     }
   }
@@ -149,8 +164,8 @@ nlohmann::ordered_json document_of(const Problem& problem, const std::vector<Col
     return Json::parse(to_json(asked))["axes"];
   };
   const auto describe = [&](Json& entry, const Cell& cell) {
-    if (cell.shape) {
-      entry["shape"] = shape_json(*cell.shape);
+    if (cell.answer) {
+      entry["shape"] = shape_json(cell.answer->shape);
     } else {
       entry["error"] = Json::parse(to_json(*cell.error))["error"];
     }
@@ -175,6 +190,9 @@ nlohmann::ordered_json document_of(const Problem& problem, const std::vector<Col
       entry["dialects"] = Json::array();
       for (const std::size_t i : group.dialects) entry["dialects"].push_back(Dialect::names()[i]);
       describe(entry, column.cells[group.sample]);
+      if (const Cell& cell = column.cells[group.sample]; cell.answer) {
+        entry["computation"] = computation_of(*cell.answer, column.is_complex);
+      }
       document["groups"].push_back(std::move(entry));
     }
   }
@@ -195,21 +213,25 @@ int run(const Arguments& arguments, Session& session) {
   }
   Problem problem;
   problem.operation = "batch_dot";
+  bool is_complex = false;
   for (const std::string& word : arguments.words) {
     if (is_file(word)) {
-      problem.shapes.emplace_back(inspect_array(word).extents);
+      const ArrayInfo array = inspect_array(word);
+      is_complex = is_complex || array.dtype == DType(C64{}) || array.dtype == DType(C128{});
+      problem.shapes.emplace_back(array.extents);
     } else {
       problem.shapes.push_back(parse_shape(word));
     }
   }
   std::vector<Column> columns;
   if (const std::string* typed = arguments.find("axes")) {
-    columns.push_back(column_of(problem, std::get<Axes>(parse_option(kOptions[0].info, *typed))));
+    columns.push_back(
+        column_of(problem, std::get<Axes>(parse_option(kOptions[0].info, *typed)), is_complex));
   } else {
-    columns.push_back(column_of(problem, {}));
+    columns.push_back(column_of(problem, {}, is_complex));
     const int most = std::max(problem.shapes[0].rank(), problem.shapes[1].rank());
     for (int axis = 1; axis < most; ++axis)
-      columns.push_back(column_of(problem, Axes({axis, axis})));
+      columns.push_back(column_of(problem, Axes({axis, axis}), is_complex));
   }
   if (arguments.has("json")) {
     session.out << document_of(problem, columns).dump() << '\n';
@@ -232,7 +254,8 @@ const Verb kDialectsVerb = {
     "SHAPE SHAPE [--axes A,B]",
     "batch_dot in every dialect: shape or error, and where they part",
     "Prints what batch_dot gives in each dialect, oldest first: the shape, or the code of the "
-    "error it refuses with; below the table, which dialects agree, and the messages. Without "
+    "error it refuses with; below the table, which dialects agree, by which equation where one "
+    "shape is reached in several ways, and the messages. Without "
     "--axes there is one column for a call without axes, and one for each pair 1,1 and 2,2 and so "
     "on, up to the last axis of the operand of higher rank; axis 0 is the batch and has none. "
     "Refusals in the table are no error.",

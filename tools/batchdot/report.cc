@@ -18,6 +18,21 @@ std::string in_colour(std::string_view words, std::string_view colour, const Ses
   return std::string(colour) + std::string(words) + std::string(kPlain);
 }
 
+// On one line, whatever a word or the name of a file held: control characters as \x1b.
+std::string one_line(std::string_view words) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : words) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 std::string shell_word(std::string_view word) {
   constexpr std::string_view kSafe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
@@ -98,11 +113,11 @@ int report(const Error& error, Session& session, bool json) {
     session.out.flush();  // often it is this that has failed already
   }
   const ErrorCodeInfo& code = info(error.code());
-  session.err << in_colour("error:", kRed, session) << ' ' << error.message() << " (" << code.name
-              << ")\n";
+  session.err << in_colour("error:", kRed, session) << ' ' << one_line(error.message()) << " ("
+              << code.name << ")\n";
   if (fix) {
-    session.err << in_colour("fix:", kGreen, session) << ' ' << fix->text
-                << ", as in: " << command_of(fix->problem, session) << '\n';
+    session.err << in_colour("fix:", kGreen, session) << ' ' << one_line(fix->text)
+                << ", as in: " << one_line(command_of(fix->problem, session)) << '\n';
   }
   if (unwritten) {
     session.err << in_colour("error:", kRed, session) << ' ' << unwritten->message() << " (IO)\n";
