@@ -55,11 +55,12 @@ class Prefetcher {
       ++at_;
     }
   }
-  // What tiles that ask by themselves ask for, `asks` times each; of `tiles` in a row so many as
-  // the run of lines lasts. Only where no run is shorter than what is due before one tile.
-  bool may_pass() const { return share_ <= shortest_; }
+  // True if tiles that ask `asks` times each may do it: no run of lines is shorter than what is due
+  // before one tile, and all of that is asked for.
+  bool may_pass(std::int64_t asks) const { return share_ <= std::min(asks, shortest_); }
+  // Lets them; of `tiles` in a row so many as the run of lines lasts.
   std::int64_t pass_to(kernel::TileCall& call, std::int64_t tiles, std::int64_t asks) {
-    if (is_done() || asks == 0) {
+    if (is_done()) {
       call.ask = nullptr;
       call.ask_step = 0;
       return tiles;
@@ -527,9 +528,10 @@ class TileItem {
     // What asks for lines is scarce: a few at a time, within the tiles or between them.
     std::int64_t multiply(std::int64_t run) {
       Prefetcher& prefetcher = item_.prefetcher_;
-      if (item_.kernels_.asks && prefetcher.may_pass()) {
-        run = prefetcher.pass_to(call_, run, call_.K / kernel::kAskK);
-      } else if (!prefetcher.is_done()) {
+      const std::int64_t asks = item_.kernels_.asks ? call_.K / kernel::kAskK : 0;
+      if (prefetcher.is_done() || prefetcher.may_pass(asks)) {
+        run = prefetcher.pass_to(call_, run, asks);
+      } else {
         run = 1;
         prefetcher.advance();
       }

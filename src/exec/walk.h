@@ -20,9 +20,6 @@ struct AxisWalk {
   std::int64_t stride = 0;
   const std::int64_t* offsets = nullptr;
 
-  AxisWalk from(std::int64_t index) const {
-    return {stride, offsets == nullptr ? nullptr : offsets + index};
-  }
   std::int64_t at(std::int64_t index) const {
     return offsets == nullptr ? index * stride : offsets[index];
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tanh, erf and the activations on vectors; the same steps as in activation.h. Included once for
-// each target; see kernels.cc.
+// each target; see targets.h.
 
 #if defined(BATCHDOT_ACTIVATION_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_ACTIVATION_INL_H

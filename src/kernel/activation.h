@@ -119,12 +119,20 @@ inline T erf_scalar(T x) {
 template <class T>
 [[gnu::noinline]] T activate_by_function(Activation activation, T x) {
   using A = ActivationConstants<T>;
-  if (activation == Activation::kTanh) return tanh_scalar(x);
-  if (activation == Activation::kGelu) {
-    return (T(0.5) * x) * (T{1} + erf_scalar(x * A::kRootHalf));
+  switch (activation) {
+    case Activation::kTanh:
+      return tanh_scalar(x);
+    case Activation::kGelu:
+      return (T(0.5) * x) * (T{1} + erf_scalar(x * A::kRootHalf));
+    case Activation::kGeluTanh: {
+      const T stretched = std::fma(x * x, A::kCubic, T{1});
+      return (T(0.5) * x) * (T{1} + tanh_scalar((x * A::kRootTwoByPi) * stretched));
+    }
+    case Activation::kNone:
+    case Activation::kRelu:
+      break;
   }
-  const T stretched = std::fma(x * x, A::kCubic, T{1});
-  return (T(0.5) * x) * (T{1} + tanh_scalar((x * A::kRootTwoByPi) * stretched));
+  return x;
 }
 
 /// One activation. Of integers kNone and kRelu alone.

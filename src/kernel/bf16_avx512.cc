@@ -19,6 +19,8 @@ namespace {
 #define BATCHDOT_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
 constexpr int kLanes = 16;
+constexpr int kMR = 8, kNV = 3;
+static_assert(kMR <= kMaxMR && kNV <= kMaxNV);
 constexpr int kDotsVectors = 4;
 constexpr std::int64_t kBlockRows = kBlock / 2;  // of pairs
 
@@ -107,18 +109,18 @@ bool is_avx512_bf16_fast() {
 }
 
 void set_bf16_avx512(ArithmeticKernels& kernels) {
-  kernels.MR = kMaxMR;
-  kernels.NV = kMaxNV;
+  kernels.MR = kMR;
+  kernels.NV = kNV;
+  kernels.asks = false;
   kernels.lanes = kLanes;
   kernels.dots_width = kDotsVectors * kLanes;
   kernels.panel_bytes = 4;
   kernels.k_group = 2;
   kernels.group_rows = 1;
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    ((kernels.tile[I / kMaxNV][I % kMaxNV] =
-          one_by_one<tile<I / kMaxNV + 1, I % kMaxNV + 1>>), ...);
+    ((kernels.tile[I / kNV][I % kNV] = one_by_one<tile<I / kNV + 1, I % kNV + 1>>), ...);
   }
-  (std::make_integer_sequence<int, kMaxMR * kMaxNV>{});
+  (std::make_integer_sequence<int, kMR * kNV>{});
   kernels.dots = dots;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Complex numbers: the register tile and its packs. Included once for each target; see kernels.cc.
+// Complex numbers: the register tile and its packs. Included once for each target; see targets.h.
 
 #if defined(BATCHDOT_COMPLEX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_COMPLEX_INL_H

@@ -40,8 +40,9 @@ ArithmeticKernels complex_kernels() {
     kernels.lanes = static_cast<int>(HWY_LANES(T));
     fill_tiles<kComplexMR, kComplexNV>(
         kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_complex<T, MR, NV, false>>; });
-    fill_tiles<kComplexMR, kComplexNV>(
-        kernels.tile_swapped, []<int MR, int NV>() { return &one_by_one<tile_complex<T, MR, NV, true>>; });
+    fill_tiles<kComplexMR, kComplexNV>(kernels.tile_swapped, []<int MR, int NV>() {
+      return &one_by_one<tile_complex<T, MR, NV, true>>;
+    });
   }
   kernels.dots_width = kernels.lanes;
   kernels.dots = reference_dots_complex<T>;

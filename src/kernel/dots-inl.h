@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dot products: of packed panels, and of rows that are read where they lie. Included once for each
-// target; see kernels.cc.
+// target; see targets.h.
 
 #if defined(BATCHDOT_DOTS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_DOTS_INL_H

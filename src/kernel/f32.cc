@@ -28,6 +28,10 @@ void set_f32(Kernels& kernels) {
   ArithmeticKernels& bf16 = kernels.of(Arithmetic::kBF16);
   bf16 = real_kernels<float, kIsScalar>();
   bf16.k_group = bf16.group_rows = 2;
+  // These take k one by one, not in pairs.
+  bf16.tiny = nullptr;
+  bf16.row_dots = nullptr;
+  for (RowsFunction& rows : bf16.vector_rows) rows = nullptr;
   set_pack<BF16>(bf16, pack_narrow<ExchangedBF16, kIsScalar>());
   if constexpr (kIsScalar) {
     kernels.softmax_f32 = reference_softmax<float>;

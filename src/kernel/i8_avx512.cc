@@ -18,6 +18,8 @@ namespace {
 #define BATCHDOT_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 
 constexpr int kLanes = 16;
+constexpr int kMR = 8, kNV = 3;
+static_assert(kMR <= kMaxMR && kNV <= kMaxNV);
 constexpr int kDotsVectors = 4;
 
 BATCHDOT_VNNI inline __m512i broadcast_word(const std::uint8_t* at) {
@@ -93,8 +95,9 @@ bool has_avx512_vnni() {
 }
 
 void set_i8_avx512(ArithmeticKernels& kernels) {
-  kernels.MR = kMaxMR;
-  kernels.NV = kMaxNV;
+  kernels.MR = kMR;
+  kernels.NV = kNV;
+  kernels.asks = false;
   kernels.lanes = kLanes;
   kernels.dots_width = kDotsVectors * kLanes;
   kernels.panel_bytes = 4;
@@ -102,10 +105,9 @@ void set_i8_avx512(ArithmeticKernels& kernels) {
   kernels.group_rows = 1;
   kernels.head_rows = 1;
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    ((kernels.tile[I / kMaxNV][I % kMaxNV] =
-          one_by_one<tile<I / kMaxNV + 1, I % kMaxNV + 1>>), ...);
+    ((kernels.tile[I / kNV][I % kNV] = one_by_one<tile<I / kNV + 1, I % kNV + 1>>), ...);
   }
-  (std::make_integer_sequence<int, kMaxMR * kMaxNV>{});
+  (std::make_integer_sequence<int, kMR * kNV>{});
   kernels.dots = dots;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // i8 without VNNI: pairs of 16 bits, multiplied and added exactly. Included once for each target;
-// see kernels.cc.
+// see targets.h.
 
 #if defined(BATCHDOT_INTEGERS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_INTEGERS_INL_H

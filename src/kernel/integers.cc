@@ -39,6 +39,8 @@ void pack_i8_b(const PackCall& call) {
 template <bool kIsScalar>
 ArithmeticKernels i8_kernels() {
   ArithmeticKernels kernels = real_kernels<std::int32_t, kIsScalar>();
+  set_pack<I8>(kernels, pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
+  if constexpr (kIsScalar) return kernels;
 #if HWY_TARGET == HWY_AVX3
   if (has_avx512_vnni()) {
     set_i8_avx512(kernels);
@@ -48,14 +50,13 @@ ArithmeticKernels i8_kernels() {
   }
 #endif
 #if HWY_TARGET <= HWY_AVX2
-  fill_tiles<kRealMR, kRealNV>(kernels.tile,
-                               []<int MR, int NV>() { return &one_by_one<tile_i16_pairs<MR, NV>>; });
+  fill_tiles<kRealMR, kRealNV>(
+      kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_i16_pairs<MR, NV>>; });
+  kernels.asks = false;
   kernels.dots = dots_i16_pairs;
   kernels.k_group = 4;
   kernels.group_rows = 2;
   set_pack<I8>(kernels, pack_words<PairsOfI16>);
-#else
-  set_pack<I8>(kernels, pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
 #endif
   return kernels;
 }

@@ -103,7 +103,7 @@ struct PackCall {
 };
 using PackFunction = void (*)(const PackCall& call);
 
-/// `count` dot products of K elements: lanes run over the items. a and b are panels of `width`
+/// `width` dot products of K elements: lanes run over the items. a and b are panels of `width`
 /// items.
 struct DotsCall {
   std::int64_t K;

@@ -191,7 +191,8 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
     ASSERT_EQ(static_cast<const unsigned char*>(panel->data())[bytes], 0x5A) << where;
   }
   const int sum_row = kPlanes * (width + 3);
-  std::vector<Real> sums(static_cast<std::size_t>(MR * sum_row));
+  // Two tiles in one call: the same rows and columns, onto other sums.
+  std::vector<Real> sums(static_cast<std::size_t>(2 * MR * sum_row));
   for (Real& sum : sums) sum = static_cast<Real>(static_cast<int>(random() % 17) - 8);
   const std::vector<Real> before = sums;
   TileCall call{};
@@ -206,10 +207,13 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   call.sum_plane = width + 3;
   call.columns = columns;
   call.first = first;
+  call.tiles = 2;
+  call.sum_tile = MR * sum_row * static_cast<std::int64_t>(sizeof(Real));
   kernels.tile[MR - 1][NV - 1](call);
-  for (int i = 0; i < MR; ++i) {
+  for (int row = 0; row < 2 * MR; ++row) {
+    const int i = row % MR;
     for (int j = 0; j < width + 3; ++j) {
-      const auto at = static_cast<std::size_t>(i * sum_row + j);
+      const auto at = static_cast<std::size_t>(row * sum_row + j);
       const std::size_t im = at + (kPlanes == 2 ? static_cast<std::size_t>(width + 3) : 0);
       if (j >= columns) {
         expect_same(sums[at], before[at], where + " behind the last column");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The register tile's inner loop. Included once for each target; see kernels.cc.
+// The register tile's inner loop. Included once for each target; see targets.h.
 
 #if defined(BATCHDOT_MICROKERNEL_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_MICROKERNEL_INL_H

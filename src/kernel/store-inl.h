@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From sums to stored elements, on vectors; the definition is reference_store in reference.h.
-// Included once for each target; see kernels.cc.
+// Included once for each target; see targets.h.
 
 #if defined(BATCHDOT_STORE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_STORE_INL_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many tiny products in one call. Included once for each target; see kernels.cc.
+// Many tiny products in one call. Included once for each target; see targets.h.
 
 #if defined(BATCHDOT_TINY_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_TINY_INL_H

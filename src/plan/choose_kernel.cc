@@ -17,7 +17,7 @@ using kernel::Arithmetic;
 // Steps of k that are multiplied at a time. A panel of rhs whose rows are a line is to stay in L1;
 // where they are wider it streams from L2.
 constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
-constexpr std::int64_t kMC = 96;  // rows that share a panel while it is near
+constexpr std::int64_t kMC = 144, kWideMC = 96;  // rows that share a panel while it is near
 // Elements of a packed block of rhs: 2 MB of f32.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
@@ -83,6 +83,7 @@ DType panel_dtype(Arithmetic arithmetic) {
 
 bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
+// After NC is known, which says how many columns a packed row meets.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.lhs_dtype != panel_dtype(step.arithmetic)) return "lhs is converted while packing";
@@ -133,11 +134,15 @@ std::string_view why_sums_need_scratch(const ContractStep& step) {
   return {};
 }
 
-std::int64_t most_KC(const ContractStep& step) {
+// Rows of a panel of rhs are so wide that many of them do not stay in L1.
+bool is_wide(const ContractStep& step) {
   const kernel::ArithmeticKernels& kernels = *step.kernels;
-  const std::int64_t row_bytes =
-      static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes;
-  return (row_bytes < kWideRow ? kKC : kWideKC) * kernels.k_group / kernels.group_rows;
+  return static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes >= kWideRow;
+}
+
+// The most steps of k for one panel: as many rows of it as KC says, each of one k or several.
+std::int64_t most_KC(const ContractStep& step) {
+  return (is_wide(step) ? kWideKC : kKC) * step.kernels->k_group / step.kernels->group_rows;
 }
 
 bool is_packed_as_it_is(const ContractStep& step) {
@@ -190,8 +195,13 @@ double total_bytes(const ContractStep& step) {
 void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  std::int64_t rows = std::max<std::int64_t>(1, f.M);  // of an empty result there are 0 blocks of 1
-  std::int64_t columns = std::max<std::int64_t>(1, f.N);
+  if (f.batch_count == 0 || f.M == 0 || f.N == 0) {
+    b.row_block = b.column_block = 1;
+    b.row_blocks = b.column_blocks = 0;
+    return;
+  }
+  std::int64_t rows = f.M;
+  std::int64_t columns = f.N;
   if (!step.is_direct) {
     rows = std::min(rows, kScatterRows);
     columns = std::min(columns, kScatterColumns);
@@ -458,7 +468,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   };
   step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
-  b.MC = kMC;
+  b.MC = is_wide(step) ? kWideMC : kMC;
   b.NC = kBlockElements / most_KC(step);
   b.KP = b.KC;
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);

@@ -109,6 +109,20 @@ TEST(Fold, SwapsWhereTheResultIsContiguousAlongM) {
   EXPECT_EQ(f.k, (FoldedAxes{{5, 40, 1, 0, 0}}));
 }
 
+// lhs[k1, k0, m] with k1 contiguous: as rhs its lines are packed once.
+TEST(Fold, SwapsWhereLhsRunsInLinesAlongTheOuterOfTwoAxesOfALongK) {
+  const auto swapped = [](std::int64_t outer, std::int64_t inner) {
+    return fold({{{kK, 1}, {kH, 40 * outer}, {kM, outer}},
+                 {{kK, inner * 30}, {kH, 30}, {kN, 1}},
+                 {{kM, 30}, {kN, 1}},
+                 {}},
+                {1, 40, 30, outer, inner}, {kK, kH}, 8)
+        .swapped;
+  };
+  EXPECT_TRUE(swapped(50, 60));
+  EXPECT_FALSE(swapped(5, 6));  // the result is what matters
+}
+
 TEST(Fold, SwapsWhereNIsNarrowerThanAVector) {
   EXPECT_TRUE(fold_dense(1, 50, 3, 7).swapped);
   EXPECT_TRUE(fold_dense(1, 50, 1, 7).swapped);

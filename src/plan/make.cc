@@ -72,9 +72,12 @@ void check_no_self_overlap(const Layout& out) {
   }
 }
 
-// An axis of one element goes nowhere, whatever stride it was given.
+// An axis of one element goes nowhere, whatever stride it was given; nor does any axis where there
+// is no element at all.
 std::int64_t stride_or_0(const Layout& layout, std::size_t axis) {
-  return layout.extents[axis] <= 1 ? 0 : layout.strides[axis];
+  const Extents& extents = layout.extents;
+  const bool is_empty = std::find(extents.begin(), extents.end(), 0) != extents.end();
+  return is_empty || extents[axis] == 1 ? 0 : layout.strides[axis];
 }
 
 Value operand_value(int index, const Layout& layout, const Labels& labels) {

@@ -165,7 +165,7 @@ struct TileScratch {
   std::size_t group_rhs = 0;  ///< the panels of one item of a group
   std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0, scale_rows = 0;  ///< offset tables over M
   std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0, scale_columns = 0;  ///< over N
-  std::size_t lhs_k = 0, rhs_k = 0;  ///< over K of one KC
+  std::size_t lhs_k = 0, rhs_k = 0;  ///< lhs: over K of one KC; rhs: of one KP
   std::size_t bytes = 0;
 };
 TileScratch tile_scratch(const ContractStep& step);
