@@ -32,6 +32,7 @@ PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": 
 PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
 OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
+HOPELESS = 10  # one that is so many times slower is not measured again after its way was found
 
 
 class Gone(Exception):
@@ -189,7 +190,8 @@ def measure(workload, workers, judge, options, notes):
     best = min(peers, default=math.inf)
     for turn in range(options.rounds):
         for name, figure in figures.items():
-            if name != "batchdot" and turn >= 2 and figure.estimate > SLOW * best:
+            behind = figure.estimate / best
+            if name != "batchdot" and (behind > HOPELESS or (turn >= 2 and behind > SLOW)):
                 continue
             once = max(figure.estimate, 1e-9)
             calls = max(1, int(options.seconds / once))
@@ -422,6 +424,10 @@ def main():
                         print(f"    {peer:14} {result['gflops']:9.2f}  {result['how']}{'  WRONG' if 'wrong' in result else ''}")
                 if workload.name.startswith("plan"):
                     crew["batchdot"].end()
+    except KeyboardInterrupt:
+        options.is_complete = False
+        notes.append("ended early")
+        print("\nended early; what was measured is kept")
     finally:
         for crew in workers.values():
             for worker in crew.values():
@@ -446,6 +452,8 @@ def main():
     output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if options.is_complete:
         subprocess.run([sys.executable, ROOT / "bench/plot.py", output, ROOT / "docs/performance.svg"], check=True)
+        subprocess.run([sys.executable, ROOT / "bench/table.py", output, ROOT / "README.md", ROOT / "docs/performance.md"],
+                       check=True)
     print("written:", output.relative_to(ROOT) if output.is_relative_to(ROOT) else output)
     return 1 if wrong else 0
 

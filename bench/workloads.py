@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workloads of the benchmark, as data: docs/performance.md says what they stand for."""
+"""The workloads of the benchmark, as data.
+
+    W1, W2      scores and values of attention, 64 heads of 12 sequences of 128 tokens
+    W3, W4, W5  the question the project began with: (256,36,8,24) with itself, in old and new Keras
+    W6          dot products of rows          W7_n   squares of n, as many as take some milliseconds
+    W8          one query against 4096 keys   W9     large products
+    W10         attention with heads between tokens and depth: no copy
+    W11         tall and skinny, the result is the largest part     W12   f64
+    W13         one matrix for all of a batch                       W14   the TCCG suite: axes in any order
+"""
 
 import math
 from typing import NamedTuple
