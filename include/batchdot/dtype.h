@@ -199,6 +199,7 @@ class DType {
   constexpr std::string_view name() const {
     return visit([](auto record) { return std::string_view(record.kName); });
   }
+  constexpr bool is_complex() const { return *this == DType(C64{}) || *this == DType(C128{}); }
   constexpr std::size_t size_bytes() const {
     return visit([](auto record) { return sizeof(typename decltype(record)::Element); });
   }

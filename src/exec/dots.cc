@@ -116,19 +116,20 @@ class DotsItems {
     const FloatModeGuard mode(FloatMode::kDefault);
     const FoldedAxes& batch = step_.folded.batch;
     const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
-    StoreBlock call{};
-    call.sums = scratch_ + layout_.sums;
-    call.sum_plane = layout_.chunk;
-    call.rows = 1;
-    call.columns = count;
-    call.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
-    call.out_columns = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
+    StoreBlock block{};
+    block.sums = scratch_ + layout_.sums;
+    block.sum_plane = layout_.chunk;
+    block.rows = 1;
+    block.columns = count;
+    block.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
+    block.out_columns = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
     const Finish& finish = step_.finish;
-    call.scale = place_side(scale_, finish.scale_dtype, Side::kScale, 0, {step_.folded.m, 0, 1, {}},
-                            {batch, at, count, scratch_ + layout_.scale_items});
-    call.bias = place_side(bias_, finish.bias_dtype, Side::kBias, 0, {step_.folded.m, 0, 1, {}},
-                           {batch, at, count, scratch_ + layout_.bias_items});
-    store(step_, call);
+    block.scale =
+        place_side(scale_, finish.scale_dtype, Side::kScale, 0, {step_.folded.m, 0, 1, {}},
+                   {batch, at, count, scratch_ + layout_.scale_items});
+    block.bias = place_side(bias_, finish.bias_dtype, Side::kBias, 0, {step_.folded.m, 0, 1, {}},
+                            {batch, at, count, scratch_ + layout_.bias_items});
+    store(step_, block);
   }
 
   const ContractStep& step_;

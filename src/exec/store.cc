@@ -52,9 +52,8 @@ void store(const ContractStep& step, const StoreBlock& block) {
   const kernel::StoreFunction store_block = step.kernels->store[step.out_dtype.index()];
   const auto out_bytes = static_cast<std::int64_t>(step.out_dtype.size_bytes());
   // Of complex sums a panel element is a pair, and lies as re and im apart.
-  const bool is_complex = step.out_dtype == DType(C64{}) || step.out_dtype == DType(C128{});
   const auto sum_bytes =
-      static_cast<std::int64_t>(step.kernels->panel_bytes) / (is_complex ? 2 : 1);
+      static_cast<std::int64_t>(step.kernels->panel_bytes) / (step.out_dtype.is_complex() ? 2 : 1);
   kernel::StoreCall call{};
   call.sum_row = block.sum_row;
   call.sum_plane = block.sum_plane;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/exec/loops.h"
+#include "src/exec/prefetcher.h"
 #include "src/exec/store.h"
 #include "src/exec/walk.h"
 
@@ -17,83 +18,6 @@ using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
 constexpr std::int64_t kLine = 64;  // bytes of a cache line
-// Lines come in pairs by themselves, and what asks for lines is scarce: every other one is asked
-// for.
-constexpr std::int64_t kAsked = 2 * kLine;
-
-// Asks for memory that will be read soon, a few lines at a time, between tiles.
-class Prefetcher {
- public:
-  // `count` rows of `bytes` bytes, `stride` bytes apart.
-  void add(const std::byte* base, std::int64_t count, std::int64_t bytes, std::int64_t stride) {
-    if (base == nullptr || count == 0 || bytes == 0) return;
-    if (stride == bytes || count == 1) {
-      bytes *= count;
-      count = 1;
-    }
-    const std::int64_t lines = (bytes + kAsked - 1) / kAsked;
-    regions_[regions_count_++] = {base, count, lines, stride};
-    lines_ += count * lines;
-    shortest_ = std::min(shortest_, lines);
-  }
-  // Spreads what was added over so many calls of advance().
-  void spread(std::int64_t calls) {
-    share_ = (lines_ + calls - 1) / std::max<std::int64_t>(1, calls);
-  }
-  void advance() {
-    for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
-      const Region& region = regions_[at_];
-      const std::int64_t run = std::min(left, region.lines - line_);
-      const std::byte* line = region.base + row_ * region.stride + line_ * kAsked;
-      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * kAsked, 0, 2);
-      left -= run;
-      line_ += run;
-      if (line_ < region.lines) continue;
-      line_ = 0;
-      if (++row_ < region.rows) continue;
-      row_ = 0;
-      ++at_;
-    }
-  }
-  // True if tiles that ask `asks` times each may do it: no run of lines is shorter than what is due
-  // before one tile, and all of that is asked for.
-  bool may_pass(std::int64_t asks) const { return share_ <= std::min(asks, shortest_); }
-  // Lets them; of `tiles` in a row so many as the run of lines lasts.
-  std::int64_t pass_to(kernel::TileCall& call, std::int64_t tiles, std::int64_t asks) {
-    if (is_done()) {
-      call.ask = nullptr;
-      call.ask_step = 0;
-      return tiles;
-    }
-    const Region& region = regions_[at_];
-    call.ask = region.base + row_ * region.stride + line_ * kAsked;
-    call.ask_step = (share_ * kAsked + asks - 1) / asks;
-    const std::int64_t lasts = (region.lines - line_ + share_ - 1) / share_;
-    const std::int64_t taken = std::min(tiles, lasts);
-    line_ += taken * share_;
-    if (line_ >= region.lines) {
-      line_ = 0;
-      if (++row_ == region.rows) {
-        row_ = 0;
-        ++at_;
-      }
-    }
-    return taken;
-  }
-  bool is_done() const { return at_ == regions_count_; }
-  void clear() { regions_count_ = at_ = 0, lines_ = row_ = line_ = share_ = 0, shortest_ = kNone; }
-
- private:
-  struct Region {
-    const std::byte* base;
-    std::int64_t rows, lines, stride;
-  };
-  static constexpr std::int64_t kNone = std::int64_t{1} << 62;
-  Region regions_[3];
-  int regions_count_ = 0, at_ = 0;
-  std::int64_t lines_ = 0, row_ = 0, line_ = 0, share_ = 0;
-  std::int64_t shortest_ = kNone;
-};
 
 // One work item of a tiles step: rows x columns of one batch item.
 class TileItem {
@@ -111,7 +35,7 @@ class TileItem {
         out_(address_of(step.out, step.out_dtype, task)),
         scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
         bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)),
-        is_complex_(step.arithmetic == Arithmetic::kC64 || step.arithmetic == Arithmetic::kC128),
+        is_complex_(accumulator_of(step.arithmetic).is_complex()),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
 
   // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
@@ -554,18 +478,18 @@ class TileItem {
   };
 
   void store_sums() const {
-    StoreBlock call{};
-    call.sums = scratch(layout_.sums);
-    call.sum_row = sum_row_;
-    call.sum_plane = sum_row_ / 2;
-    call.rows = rows_;
-    call.columns = columns_;
-    call.out = out_item_;
-    call.out_rows = out_rows_;
-    call.out_columns = out_columns_;
-    call.scale = scale_block_;
-    call.bias = bias_block_;
-    store(step_, call);
+    StoreBlock block{};
+    block.sums = scratch(layout_.sums);
+    block.sum_row = sum_row_;
+    block.sum_plane = sum_row_ / 2;
+    block.rows = rows_;
+    block.columns = columns_;
+    block.out = out_item_;
+    block.out_rows = out_rows_;
+    block.out_columns = out_columns_;
+    block.scale = scale_block_;
+    block.bias = bias_block_;
+    store(step_, block);
   }
 
   const ContractStep& step_;

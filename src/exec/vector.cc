@@ -34,18 +34,18 @@ class VectorItem {
   void run(const Odometer& batch, std::int64_t column_block) {
     const std::int64_t column = column_block * step_.blocking.column_block;
     const std::int64_t columns = std::min(step_.blocking.column_block, folded_.N - column);
-    StoreBlock call{};
-    call.rows = folded_.M;
-    call.columns = columns;
-    call.out = out_ + (batch.out + base_of(folded_.m, Side::kOut, 0) +
-                       base_of(folded_.n, Side::kOut, column)) *
-                          out_element_;
+    StoreBlock block{};
+    block.rows = folded_.M;
+    block.columns = columns;
+    block.out = out_ + (batch.out + base_of(folded_.m, Side::kOut, 0) +
+                        base_of(folded_.n, Side::kOut, column)) *
+                           out_element_;
     if (step_.is_direct) {
-      return multiply(batch, column, columns, call.out,
+      return multiply(batch, column, columns, block.out,
                       folded_.M == 1 ? 0 : *one_stride(folded_.m, Side::kOut));
     }
     multiply(batch, column, columns, scratch_ + layout_.sums, columns);
-    store_sums(batch, column, call);
+    store_sums(batch, column, block);
   }
 
  private:
@@ -70,21 +70,21 @@ class VectorItem {
     } while (k < folded_.K && !is_stopped(control_));
   }
 
-  void store_sums(const Odometer& batch, std::int64_t column, StoreBlock& call) const {
+  void store_sums(const Odometer& batch, std::int64_t column, StoreBlock& block) const {
     const FloatModeGuard mode(FloatMode::kDefault);
-    call.sums = scratch_ + layout_.sums;
-    call.sum_row = call.columns;
-    call.out_rows = walk(folded_.m, Side::kOut, 0, call.rows, scratch_ + layout_.out_rows);
-    call.out_columns =
-        walk(folded_.n, Side::kOut, column, call.columns, scratch_ + layout_.out_columns);
+    block.sums = scratch_ + layout_.sums;
+    block.sum_row = block.columns;
+    block.out_rows = walk(folded_.m, Side::kOut, 0, block.rows, scratch_ + layout_.out_rows);
+    block.out_columns =
+        walk(folded_.n, Side::kOut, column, block.columns, scratch_ + layout_.out_columns);
     const Finish& finish = step_.finish;
-    call.scale = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
-                            {folded_.m, 0, call.rows, scratch_ + layout_.scale_rows},
-                            {folded_.n, column, call.columns, scratch_ + layout_.scale_columns});
-    call.bias = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
-                           {folded_.m, 0, call.rows, scratch_ + layout_.bias_rows},
-                           {folded_.n, column, call.columns, scratch_ + layout_.bias_columns});
-    store(step_, call);
+    block.scale = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
+                             {folded_.m, 0, block.rows, scratch_ + layout_.scale_rows},
+                             {folded_.n, column, block.columns, scratch_ + layout_.scale_columns});
+    block.bias = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
+                            {folded_.m, 0, block.rows, scratch_ + layout_.bias_rows},
+                            {folded_.n, column, block.columns, scratch_ + layout_.bias_columns});
+    store(step_, block);
   }
 
   const ContractStep& step_;

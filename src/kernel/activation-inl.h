@@ -10,7 +10,6 @@
 #endif
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -25,14 +24,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 
-/// polynomial() in every lane.
-template <class D, class V = hn::Vec<D>, std::size_t kCount>
-HWY_INLINE V polynomial_lanes(D d, const std::array<hn::TFromD<D>, kCount>& c, V x) {
-  V sum = hn::Set(d, c[kCount - 1]);
-  for (std::size_t i = kCount - 1; i-- > 0;) sum = hn::MulAdd(sum, x, hn::Set(d, c[i]));
-  return sum;
-}
-
 /// tanh_scalar in every lane.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V tanh_lanes(D d, V x) {
@@ -45,14 +36,8 @@ HWY_INLINE V tanh_lanes(D d, V x) {
   const V high = hn::Set(d, A::kTanhHigh);
   const V magnitude = hn::Abs(x);
   const V a = hn::IfThenElse(hn::Gt(magnitude, high), high, magnitude);
-  const V y = hn::Add(a, a);
-  const V magic = hn::Set(d, E::kMagic);
-  const V shifted = hn::MulAdd(y, hn::Set(d, E::kLog2E), magic);
-  const V n = hn::Sub(shifted, magic);
-  V r = hn::MulAdd(n, hn::Set(d, -E::kLn2High), y);
-  r = hn::MulAdd(n, hn::Set(d, -E::kLn2Low), r);
+  const auto [r, whole] = exp_parts_lanes(d, hn::Add(a, a));
   const V curve = hn::Mul(polynomial_lanes(d, E::kCoefficients, r), hn::Mul(r, r));
-  const auto whole = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, magic));
   const V power =
       hn::BitCast(d, hn::ShiftLeft<E::kFractionBits>(hn::Add(whole, hn::Set(di, E::kBias))));
   const V m = hn::MulAdd(curve, power, hn::MulAdd(r, power, hn::Sub(power, one)));

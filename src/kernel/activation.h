@@ -63,14 +63,6 @@ struct ActivationConstants<double> {
   static constexpr double kCubic = 0x1.6e4e26d4801f7p-5;
 };
 
-/// c[0] + c[1] x + c[2] x^2 ..., Horner's form.
-template <class T, std::size_t kCount>
-inline T polynomial(const std::array<T, kCount>& c, T x) {
-  T sum = c[kCount - 1];
-  for (std::size_t i = kCount - 1; i-- > 0;) sum = std::fma(sum, x, c[i]);
-  return sum;
-}
-
 /// At most 2 ulp from the truth; odd to the bit, tanh(+-inf) = +-1, NaN stays NaN.
 template <class T>
 inline T tanh_scalar(T x) {
@@ -80,14 +72,8 @@ inline T tanh_scalar(T x) {
   if (x != x) return x;
   const T magnitude = std::fabs(x);
   const T a = magnitude > A::kTanhHigh ? A::kTanhHigh : magnitude;
-  const T y = a + a;
-  const T shifted = std::fma(y, E::kLog2E, E::kMagic);
-  const T n = shifted - E::kMagic;
-  T r = std::fma(n, -E::kLn2High, y);
-  r = std::fma(n, -E::kLn2Low, r);
+  const auto [r, whole] = exp_parts(a + a);
   const T curve = polynomial(E::kCoefficients, r) * (r * r);  // e^r - 1 - r
-  const auto whole =
-      static_cast<Bits>(std::bit_cast<Bits>(shifted) - std::bit_cast<Bits>(E::kMagic));
   const T power = std::bit_cast<T>(static_cast<Bits>((whole + E::kBias) << E::kFractionBits));
   const T m = std::fma(curve, power, std::fma(r, power, power - T{1}));
   const T d = m + T{2};

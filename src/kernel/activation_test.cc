@@ -11,33 +11,21 @@
 #include <string>
 #include <vector>
 
+#include "src/kernel/mpfr_test_support.h"
+
 namespace batchdot::kernel {
 namespace {
 
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
-// Functions to 140 bits.
-class Truth {
+// The gelus to 140 bits.
+class GeluTruth {
  public:
-  Truth() { mpfr_inits2(140, x_, y_, result_, nullptr); }
-  ~Truth() { mpfr_clears(x_, y_, result_, nullptr); }
-  Truth(const Truth&) = delete;
-  Truth& operator=(const Truth&) = delete;
-
-  using Function = int (*)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t);
-
-  // How far `computed` is from f(x), in units of the last place of T at f(x).
-  template <class T>
-  double ulps(Function f, T x, T computed) {
-    mpfr_set_d(x_, static_cast<double>(x), MPFR_RNDN);
-    f(result_, x_, MPFR_RNDN);
-    const long exponent =
-        std::max<long>(mpfr_get_exp(result_), std::numeric_limits<T>::min_exponent);
-    mpfr_sub_d(result_, result_, static_cast<double>(computed), MPFR_RNDN);
-    mpfr_mul_2si(result_, result_, std::numeric_limits<T>::digits - exponent, MPFR_RNDN);
-    return std::fabs(mpfr_get_d(result_, MPFR_RNDN));
-  }
+  GeluTruth() { mpfr_inits2(140, x_, y_, result_, nullptr); }
+  ~GeluTruth() { mpfr_clears(x_, y_, result_, nullptr); }
+  GeluTruth(const GeluTruth&) = delete;
+  GeluTruth& operator=(const GeluTruth&) = delete;
 
   // |computed - activation(x)| / |x|, in units of u.
   template <class T>
@@ -105,7 +93,7 @@ std::vector<T> arguments(T high) {
 
 TYPED_TEST(Activations, TanhAndErfAreWithinTwoUnitsOfTheLastPlaceOfMpfr) {
   using T = TypeParam;
-  Truth truth;
+  MpfrTruth truth;
   double worst_tanh = 0, worst_erf = 0;
   for (const T x : arguments<T>(T(21))) {
     const double of_tanh = truth.ulps(mpfr_tanh, x, tanh_scalar(x));
@@ -154,7 +142,7 @@ TYPED_TEST(Activations, ReluIsAMaximumWithPlusZero) {
 // apart, whose halves are rounded.
 TYPED_TEST(Activations, GelusKeepTheirBound) {
   using T = TypeParam;
-  Truth truth;
+  GeluTruth truth;
   for (const T magnitude : arguments<T>(T(21))) {
     if (magnitude < 64 * std::numeric_limits<T>::min()) continue;
     for (const T x : {magnitude, -magnitude}) {

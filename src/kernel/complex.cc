@@ -46,12 +46,12 @@ ArithmeticKernels complex_kernels() {
   }
   kernels.dots_width = kernels.lanes;
   kernels.dots = reference_dots_complex<T>;
-  constexpr std::size_t kIndex = std::is_same_v<T, float> ? index_of<C64>() : index_of<C128>();
-  kernels.pack_a[kIndex] = pack_complex_pairs<T>;
+  using Record = std::conditional_t<std::is_same_v<T, float>, C64, C128>;
+  kernels.pack_a[index_of<Record>()] = pack_complex_pairs<T>;
   if constexpr (kIsScalar) {
-    kernels.pack_b[kIndex] = pack_planes_one_by_one<T>;
+    kernels.pack_b[index_of<Record>()] = pack_planes_one_by_one<T>;
   } else {
-    kernels.pack_b[kIndex] = pack_complex_planes<T>;
+    kernels.pack_b[index_of<Record>()] = pack_complex_planes<T>;
   }
   return kernels;
 }

@@ -55,6 +55,31 @@ struct ExpConstants<double> {
                                                            0x1.6124613a86d09p-33};
 };
 
+/// c[0] + c[1] x + c[2] x^2 ..., Horner's form.
+template <class T, std::size_t kCount>
+inline T polynomial(const std::array<T, kCount>& c, T x) {
+  T sum = c[kCount - 1];
+  for (std::size_t i = kCount - 1; i-- > 0;) sum = std::fma(sum, x, c[i]);
+  return sum;
+}
+
+/// x = n ln 2 + r.
+template <class T>
+struct ExpParts {
+  T r;
+  typename ExpConstants<T>::Bits n;
+};
+template <class T>
+inline ExpParts<T> exp_parts(T x) {
+  using C = ExpConstants<T>;
+  using Bits = typename C::Bits;
+  const T shifted = std::fma(x, C::kLog2E, C::kMagic);
+  const T n = shifted - C::kMagic;
+  T r = std::fma(n, -C::kLn2High, x);
+  r = std::fma(n, -C::kLn2Low, r);
+  return {r, static_cast<Bits>(std::bit_cast<Bits>(shifted) - std::bit_cast<Bits>(C::kMagic))};
+}
+
 /// e^x: at most 1 ulp from the truth where normal; exp(+-0) = 1, exp(-inf) = +0, NaN stays NaN.
 template <class T>
 inline T exp_scalar(T x) {
@@ -62,17 +87,8 @@ inline T exp_scalar(T x) {
   using Bits = typename C::Bits;
   if (x != x) return x;
   const T clamped = x < C::kLow ? C::kLow : x > C::kHigh ? C::kHigh : x;
-  const T shifted = std::fma(clamped, C::kLog2E, C::kMagic);
-  const T n = shifted - C::kMagic;
-  T r = std::fma(n, -C::kLn2High, clamped);
-  r = std::fma(n, -C::kLn2Low, r);
-  T q = C::kCoefficients.back();
-  for (std::size_t i = C::kCoefficients.size() - 1; i-- > 0;) {
-    q = std::fma(q, r, C::kCoefficients[i]);
-  }
-  const T p = std::fma(std::fma(q, r, T{1}), r, T{1});
-  const Bits whole =
-      static_cast<Bits>(std::bit_cast<Bits>(shifted) - std::bit_cast<Bits>(C::kMagic));
+  const auto [r, whole] = exp_parts(clamped);
+  const T p = std::fma(std::fma(polynomial(C::kCoefficients, r), r, T{1}), r, T{1});
   const Bits half = whole >> 1;
   const T two_half = std::bit_cast<T>(static_cast<Bits>((half + C::kBias) << C::kFractionBits));
   const T two_rest =

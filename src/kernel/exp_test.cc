@@ -3,7 +3,6 @@
 #include "src/kernel/exp.h"
 
 #include <gtest/gtest.h>
-#include <mpfr.h>
 
 #include <cmath>
 #include <cstring>
@@ -12,43 +11,11 @@
 #include <vector>
 
 #include "src/kernel/kernels.h"
+#include "src/kernel/mpfr_test_support.h"
 #include "tests/reference.h"
 
 namespace batchdot::kernel {
 namespace {
-
-// e^x to 120 bits, over a range of exponents that no double has.
-class Truth {
- public:
-  Truth() { mpfr_inits2(120, x_, result_, difference_, nullptr); }
-  ~Truth() { mpfr_clears(x_, result_, difference_, nullptr); }
-  Truth(const Truth&) = delete;
-  Truth& operator=(const Truth&) = delete;
-
-  // How far `computed` is from e^x, in units of the last place of the type at e^x.
-  template <class T>
-  double ulps(T x, T computed) {
-    using Limits = std::numeric_limits<T>;
-    mpfr_set_d(x_, static_cast<double>(x), MPFR_RNDN);
-    mpfr_exp(result_, x_, MPFR_RNDN);
-    const long exponent = std::max<long>(mpfr_get_exp(result_), Limits::min_exponent);
-    mpfr_set_d(difference_, static_cast<double>(computed), MPFR_RNDN);
-    mpfr_sub(difference_, difference_, result_, MPFR_RNDN);
-    mpfr_mul_2si(difference_, difference_, Limits::digits - exponent, MPFR_RNDN);
-    return std::fabs(mpfr_get_d(difference_, MPFR_RNDN));
-  }
-  // e^x rounded to nearest.
-  template <class T>
-  T rounded(T x) {
-    mpfr_set_d(x_, static_cast<double>(x), MPFR_RNDN);
-    mpfr_exp(result_, x_, MPFR_RNDN);
-    return std::is_same_v<T, float> ? static_cast<T>(mpfr_get_flt(result_, MPFR_RNDN))
-                                    : static_cast<T>(mpfr_get_d(result_, MPFR_RNDN));
-  }
-
- private:
-  mpfr_t x_, result_, difference_;
-};
 
 template <class T>
 class Exp : public ::testing::Test {};
@@ -59,14 +26,14 @@ template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
 template <class T>
-void expect_near_truth(Truth& truth, T x, double* worst) {
+void expect_near_truth(MpfrTruth& truth, T x, double* worst) {
   const T computed = exp_scalar(x);
-  const T rounded = truth.rounded(x);
+  const T rounded = truth.rounded(mpfr_exp, x);
   if (rounded == kInfinity<T> || computed == kInfinity<T>) {
     EXPECT_EQ(computed, rounded) << x;
     return;
   }
-  const double ulps = truth.ulps(x, computed);
+  const double ulps = truth.ulps(mpfr_exp, x, computed);
   *worst = std::max(*worst, ulps);
   EXPECT_LE(ulps, 2) << x;
 }
@@ -76,7 +43,7 @@ TYPED_TEST(Exp, IsWithinTwoUnitsOfTheLastPlaceOfMpfr) {
   constexpr bool kIsFloat = std::is_same_v<T, float>;
   const T low = kIsFloat ? T(-104) : T(-746);    // below: +0
   const T high = kIsFloat ? T(88.7) : T(709.7);  // above: infinity
-  Truth truth;
+  MpfrTruth truth;
   double worst = 0;
   std::mt19937_64 random(1);
   std::uniform_real_distribution<T> wide(low, high), small(-1, 1);
@@ -112,14 +79,14 @@ TYPED_TEST(Exp, KeepsSpecialValuesAndSubnormals) {
   }
   EXPECT_TRUE(std::isnan(exp_scalar(Limits::quiet_NaN())));
   // The logarithm of the smallest numbers: a subnormal comes out, rounded to nearest or beside it.
-  Truth truth;
+  MpfrTruth truth;
   int subnormals = 0;
   const T first = std::log(Limits::min());
   const T last = std::log(Limits::denorm_min());
   for (T x = first; x > last; x -= T(0.0625)) {
     const T computed = exp_scalar(x);
     subnormals += std::fpclassify(computed) == FP_SUBNORMAL ? 1 : 0;
-    EXPECT_LE(std::fabs(computed - truth.rounded(x)), Limits::denorm_min()) << x;
+    EXPECT_LE(std::fabs(computed - truth.rounded(mpfr_exp, x)), Limits::denorm_min()) << x;
   }
   EXPECT_GT(subnormals, 100);
 }

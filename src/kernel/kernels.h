@@ -35,9 +35,9 @@ inline constexpr std::int64_t kBlock = 128;
 ///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
 ///
 /// a: rows, any strides. b: K rows of NV vectors, b_k apart; of the last vector only the columns
-/// that exist are read where b is no panel. Complex: a is (re, im)
-/// pairs and its strides count reals; a row of b is all re, then all im; sum has its im plane
-/// `sum_plane` reals behind the re plane.
+/// that exist are read where b is no panel. Complex: a is (re, im) pairs and its strides count
+/// reals; a row of b is all re, then all im; sum has its im plane `sum_plane` reals behind the re
+/// plane.
 struct TileCall {
   std::int64_t K;
   const void* a;
@@ -122,7 +122,7 @@ using DotsFunction = void (*)(const DotsCall& call);
 /// 1, along k; out along its columns. Only elements of the products are touched.
 struct TinyCall {
   std::int64_t items;
-  std::int64_t M, N, K;  ///< 1 <= N <= kTinyColumns or tiny_turned_columns, K <= kTinyK
+  std::int64_t M, N, K;  ///< M <= kTinyM, 1 <= N <= kTinyN or tiny_turned_columns, K <= kTinyK
   const void* a;
   std::int64_t a_item, a_row, a_k;
   const void* b;
@@ -132,8 +132,9 @@ struct TinyCall {
   bool asks;  ///< items are far away: the next one is asked for, where one takes several passes
 };
 using TinyFunction = void (*)(const TinyCall& call);
-inline constexpr std::int64_t kTinyK = 64, kTinyColumns = 32;
+inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes
 static_assert(kTinyK <= kBlock);
+
 /// Dot products of rows that are read where they lie, k contiguous in both.
 ///
 ///     row_dots      sum[j]               = (first ? nothing : sum[j]) + a[j] . b[j]

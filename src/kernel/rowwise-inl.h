@@ -9,6 +9,8 @@
 #endif
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -21,6 +23,32 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// polynomial() in every lane.
+template <class D, class V = hn::Vec<D>, std::size_t kCount>
+HWY_INLINE V polynomial_lanes(D d, const std::array<hn::TFromD<D>, kCount>& c, V x) {
+  V sum = hn::Set(d, c[kCount - 1]);
+  for (std::size_t i = kCount - 1; i-- > 0;) sum = hn::MulAdd(sum, x, hn::Set(d, c[i]));
+  return sum;
+}
+
+/// exp_parts() in every lane.
+template <class D>
+struct ExpPartsLanes {
+  hn::Vec<D> r;
+  hn::Vec<hn::RebindToSigned<D>> n;
+};
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE ExpPartsLanes<D> exp_parts_lanes(D d, V x) {
+  using C = ExpConstants<hn::TFromD<D>>;
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, C::kMagic);
+  const V shifted = hn::MulAdd(x, hn::Set(d, C::kLog2E), magic);
+  const V n = hn::Sub(shifted, magic);
+  V r = hn::MulAdd(n, hn::Set(d, -C::kLn2High), x);
+  r = hn::MulAdd(n, hn::Set(d, -C::kLn2Low), r);
+  return {r, hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, magic))};
+}
+
 /// exp_scalar, the same steps in every lane.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp_lanes(D d, V x) {
@@ -31,18 +59,10 @@ HWY_INLINE V exp_lanes(D d, V x) {
   const V high = hn::Set(d, C::kHigh);
   V clamped = hn::IfThenElse(hn::Lt(x, low), low, x);
   clamped = hn::IfThenElse(hn::Gt(x, high), high, clamped);
-  const V magic = hn::Set(d, C::kMagic);
-  const V shifted = hn::MulAdd(clamped, hn::Set(d, C::kLog2E), magic);
-  const V n = hn::Sub(shifted, magic);
-  V r = hn::MulAdd(n, hn::Set(d, -C::kLn2High), clamped);
-  r = hn::MulAdd(n, hn::Set(d, -C::kLn2Low), r);
-  V q = hn::Set(d, C::kCoefficients.back());
-  for (std::size_t i = C::kCoefficients.size() - 1; i-- > 0;) {
-    q = hn::MulAdd(q, r, hn::Set(d, C::kCoefficients[i]));
-  }
+  const auto [r, whole] = exp_parts_lanes(d, clamped);
   const V one = hn::Set(d, T{1});
+  const V q = polynomial_lanes(d, C::kCoefficients, r);
   const V p = hn::MulAdd(hn::MulAdd(q, r, one), r, one);
-  const auto whole = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, magic));
   // An arithmetic shift by one, which 64-bit lanes lack before AVX-512: |whole| < 2^11, so an
   // offset makes it a logical one.
   const auto offset = hn::Set(di, 4096);

@@ -20,6 +20,7 @@
 #include "src/kernel/convert.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/reference.h"
+#include "src/kernel/table-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
@@ -292,8 +293,7 @@ StoreFunction store_function() {
 template <class T, bool kIsScalar>
 void fill_stores(ArithmeticKernels& kernels) {
   const auto set = [&]<class Record>(Record) {
-    kernels.store[batchdot::detail::index_in_dtypes<Record>()] =
-        store_function<T, typename Record::Element, kIsScalar>();
+    kernels.store[index_of<Record>()] = store_function<T, typename Record::Element, kIsScalar>();
   };
   if constexpr (std::is_same_v<T, float>) {
     set(F32{});
@@ -309,8 +309,7 @@ void fill_stores(ArithmeticKernels& kernels) {
 template <class T, bool kIsScalar>
 void fill_complex_stores(ArithmeticKernels& kernels) {
   using Record = std::conditional_t<std::is_same_v<T, float>, C64, C128>;
-  kernels.store[batchdot::detail::index_in_dtypes<Record>()] =
-      store_function<T, std::complex<T>, kIsScalar>();
+  kernels.store[index_of<Record>()] = store_function<T, std::complex<T>, kIsScalar>();
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -140,6 +140,19 @@ TEST(Store, EveryTargetGivesTheBitsOfTheReference) {
   expect_reference_everywhere<double, C128>(Arithmetic::kC128);
 }
 
+// One row of sums, stored as they are.
+template <class T, class Out>
+StoreCall plain_row(const std::vector<T>& sums, std::vector<Out>& out) {
+  StoreCall call{};
+  call.rows = 1;
+  call.columns = static_cast<std::int64_t>(sums.size());
+  call.sums = sums.data();
+  call.out = out.data();
+  call.out_column = 1;
+  call.alpha = 1;
+  return call;
+}
+
 // Plain conversion of each border of rounding, and of many patterns of bits.
 template <class Record>
 void expect_conversion() {
@@ -155,13 +168,7 @@ void expect_conversion() {
   }
   for (const Kernels* kernels : kernels_that_run_here()) {
     std::vector<Out> out(sums.size());
-    StoreCall call{};
-    call.rows = 1;
-    call.columns = static_cast<std::int64_t>(sums.size());
-    call.sums = sums.data();
-    call.out = out.data();
-    call.out_column = 1;
-    call.alpha = 1;
+    const StoreCall call = plain_row(sums, out);
     kernels->arithmetic[static_cast<std::size_t>(Arithmetic::kF32)].store[DType(Record{}).index()](
         call);
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -196,13 +203,7 @@ void expect_activations(Arithmetic arithmetic) {
     for (const Activation activation :
          {Activation::kRelu, Activation::kGelu, Activation::kGeluTanh, Activation::kTanh}) {
       std::vector<T> out(xs.size());
-      StoreCall call{};
-      call.rows = 1;
-      call.columns = static_cast<std::int64_t>(xs.size());
-      call.sums = xs.data();
-      call.out = out.data();
-      call.out_column = 1;
-      call.alpha = 1;
+      StoreCall call = plain_row(xs, out);
       call.activation = activation;
       kernels->arithmetic[static_cast<std::size_t>(arithmetic)].store[DType(Record{}).index()](
           call);

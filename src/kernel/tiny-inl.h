@@ -27,7 +27,7 @@ inline constexpr int kTinyNV = 2;
 // Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers and
 // sums as there are registers for.
 template <int NV>
-inline constexpr std::int64_t kTinyMR = HWY_TARGET == HWY_AVX2&& NV == 2 ? 6 : 8;
+inline constexpr std::int64_t kTinyMR = (HWY_TARGET == HWY_AVX2) && NV == 2 ? 6 : 8;
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
 // own.
 inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
@@ -124,8 +124,8 @@ void tiny_rows(const TinyCall& call) {
 template <class T>
 class TinyColumns {
  public:
-  static constexpr auto kStep = static_cast<std::int64_t>(16 / sizeof(T));
-  using Block = hn::CappedTag<T, static_cast<std::size_t>(kStep)>;
+  static constexpr std::int64_t kStep = kPieceLanes<T>;
+  using Piece = hn::CappedTag<T, static_cast<std::size_t>(kStep)>;
 
   HWY_INLINE TinyColumns(const T* b, std::int64_t column_stride, std::int64_t last,
                          std::int64_t left)
@@ -133,7 +133,7 @@ class TinyColumns {
         column_stride_(column_stride),
         last_(last),
         is_whole_(left >= kStep),
-        left_(hn::FirstN(Block(), static_cast<std::size_t>(std::min(kStep, left)))) {}
+        left_(hn::FirstN(Piece(), static_cast<std::size_t>(std::min(kStep, left)))) {}
 
   // For every 128 bits of a vector, from columns kStep apart.
   template <class D>
@@ -143,8 +143,8 @@ class TinyColumns {
       return is_whole_ ? hn::LoadU(d, at) : hn::MaskedLoad(left_, d, at);
     } else {
       const hn::Half<D> half;
-      constexpr auto kBlocks = static_cast<std::int64_t>(hn::MaxLanes(D()) * sizeof(T) / 32);
-      return hn::Combine(d, load(half, column + kBlocks * kStep), load(half, column));
+      constexpr auto kPieces = static_cast<std::int64_t>(hn::MaxLanes(D()) * sizeof(T) / 32);
+      return hn::Combine(d, load(half, column + kPieces * kStep), load(half, column));
     }
   }
 
@@ -152,7 +152,7 @@ class TinyColumns {
   const T* b_;
   std::int64_t column_stride_, last_;
   bool is_whole_;
-  hn::Mask<Block> left_;
+  hn::Mask<Piece> left_;
 };
 
 /// Rows of k from columns that are contiguous along k, in registers:
@@ -192,7 +192,8 @@ inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole,
                                              tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
 
 // Asks for the next item, part by part, while this one is multiplied: what lies item by item. Items
-// of several passes take too long for the hardware to ask for in time.
+// of several passes take too long for the hardware to ask for in time. After the last item of a
+// call comes, as a rule, the first one of the next call.
 template <class T>
 class NextItem {
  public:
@@ -204,6 +205,7 @@ class NextItem {
     share_ = (lines_[0] + lines_[1] + lines_[2] + parts - 1) / parts;
   }
   HWY_INLINE void after(std::int64_t item) {
+    if (share_ == 0) return;
     from_[0] = static_cast<const T*>(call_.a) + (item + 1) * call_.a_item;
     from_[1] = static_cast<const T*>(call_.b) + (item + 1) * call_.b_item;
     from_[2] = static_cast<const T*>(call_.out) + (item + 1) * call_.out_item;

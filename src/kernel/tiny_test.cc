@@ -88,7 +88,7 @@ void expect_plain_loops(Arithmetic arithmetic) {
     const ArithmeticKernels& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
     if (kernels.tiny == nullptr) continue;
     for (std::int64_t M = 0; M <= 17; ++M) {
-      for (std::int64_t N = 1; N <= kTinyColumns; N += N < 17 ? 1 : 5) {
+      for (std::int64_t N = 1; N <= kTinyN; N += N < 17 ? 1 : 5) {
         for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 64}) {
           const std::int64_t any = M + 5 * N + 7 * K;
           const auto a = static_cast<LayoutOf>(any % 3);

@@ -32,13 +32,11 @@ Count points(const Contraction& c, const Labels& labels) {
   return product;
 }
 
-bool is_complex(DType dtype) { return dtype == C64{} || dtype == C128{}; }
-
 // 2 flop for each multiply-add of the pairwise steps, left to right, and 1 for each element of an
 // operand that is summed over labels of its own first. \pre every extent is known
 Count flops_of(const Contraction& c, DType dtype) {
-  const std::int64_t add = is_complex(dtype) ? 2 : 1;
-  const std::int64_t multiply_add = is_complex(dtype) ? 8 : 2;
+  const std::int64_t add = dtype.is_complex() ? 2 : 1;
+  const std::int64_t multiply_add = dtype.is_complex() ? 8 : 2;
   Count flops = 0;
   const auto sum_alone = [&](const Labels& summed, const Labels& all) {
     if (points(c, summed) != Count(1)) flops = flops + points(c, all) * Count(add);
@@ -91,7 +89,7 @@ Explanation explain_softmax(const Problem& problem, const Inference& inference) 
 
 // Of real numbers the conjugate is the number itself, and need not be spoken of.
 Explanation explain_contraction(Contraction c, DType dtype) {
-  if (!is_complex(dtype)) {
+  if (!dtype.is_complex()) {
     for (Input& input : c.inputs) input.conjugate = false;
   }
   return explain(c);
@@ -106,9 +104,9 @@ std::vector<DialectFact> other_dialects(const Problem& problem, const Inference&
     try {
       const Inference other = infer(in_dialect(problem, name));
       fact.shape = other.shape;
-      fact.differs = !is_same_computation(inference, other, is_complex(dtype));
+      fact.differs = !is_same_computation(inference, other, dtype.is_complex());
       if (fact.differs && other.shape == inference.shape) {
-        fact.computation = computation_of(other, is_complex(dtype));
+        fact.computation = computation_of(other, dtype.is_complex());
       }
     } catch (const Error& error) {
       fact.error_code = info(error.code()).name;

@@ -48,16 +48,11 @@ constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
 constexpr std::int64_t kTinyPrefetchLeast = 3500;
 // Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
 constexpr double kNearTotal = 1 << 20;
-constexpr std::int64_t kTinyRows = 32;
 // Multiply-adds of a work item of tiny products, some microseconds.
 constexpr std::int64_t kTinyWork = 1 << 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
-
-bool is_complex(Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::kC64 || arithmetic == Arithmetic::kC128;
-}
 
 // The dtype whose elements lie in memory as a panel's do.
 DType panel_dtype(Arithmetic arithmetic) {
@@ -107,7 +102,8 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.rhs_dtype != panel_dtype(step.arithmetic)) return "rhs is converted while packing";
-  if (is_complex(step.arithmetic)) return "complex rhs is split into re and im while packing";
+  if (panel_dtype(step.arithmetic).is_complex())
+    return "complex rhs is split into re and im while packing";
   if (!is_one_stride(f.n, Side::kRhs) || !is_one_stride(f.k, Side::kRhs)) {
     return "the axes of rhs do not fold into N and K";
   }
@@ -125,7 +121,7 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
 std::string_view why_sums_need_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   if (!step.finish.is_plain()) return "something is done to the sums before they are stored";
-  if (is_complex(step.arithmetic)) return "complex sums are kept as re and im apart";
+  if (panel_dtype(step.arithmetic).is_complex()) return "complex sums are kept as re and im apart";
   if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
   if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
     return "the axes of the result do not fold into M and N";
@@ -147,7 +143,7 @@ std::int64_t most_KC(const ContractStep& step) {
 
 bool is_packed_as_it_is(const ContractStep& step) {
   return step.packs_rhs && step.rhs_dtype == panel_dtype(step.arithmetic) &&
-         !is_complex(step.arithmetic);
+         !panel_dtype(step.arithmetic).is_complex();
 }
 
 // If rhs is contiguous along the outermost of several axes of K: how far apart in K the elements of
@@ -243,10 +239,9 @@ std::size_t table_bytes(const FoldedAxes& axes, std::int64_t count) {
   return axes.size() <= 1 ? 0 : static_cast<std::size_t>(count) * sizeof(std::int64_t);
 }
 
-// The same for the scale of a result that has one.
-std::size_t scale_table_bytes(const ContractStep& step, const FoldedAxes& axes,
-                              std::int64_t count) {
-  return step.finish.has_scale() ? table_bytes(axes, count) : 0;
+// The same for scale or bias, where there is one.
+std::size_t table_bytes(const Place& side, const FoldedAxes& axes, std::int64_t count) {
+  return side.where == Place::Where::kNone ? 0 : table_bytes(axes, count);
 }
 
 }  // namespace
@@ -288,12 +283,12 @@ TileScratch tile_scratch(const ContractStep& step) {
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));
-  s.bias_rows = take(at, table_bytes(f.m, b.row_block));
-  s.scale_rows = take(at, scale_table_bytes(step, f.m, b.row_block));
+  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, b.row_block));
+  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, b.row_block));
   s.rhs_columns = take(at, table_bytes(f.n, b.column_block));
   s.out_columns = take(at, table_bytes(f.n, b.column_block));
-  s.bias_columns = take(at, table_bytes(f.n, b.column_block));
-  s.scale_columns = take(at, scale_table_bytes(step, f.n, b.column_block));
+  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, b.column_block));
+  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, b.column_block));
   s.lhs_k = take(at, table_bytes(f.k, b.KC));
   s.rhs_k = take(at, table_bytes(f.k, b.KP));
   s.bytes = at;
@@ -318,7 +313,7 @@ DotsScratch dots_scratch(const ContractStep& step) {
   s.lhs_items = take(at, step.packs_lhs ? table : 0);
   s.rhs_items = take(at, step.packs_lhs ? table : 0);
   s.out_items = take(at, table);
-  s.bias_items = take(at, table);
+  s.bias_items = take(at, step.finish.has_bias() ? table : 0);
   s.scale_items = take(at, step.finish.has_scale() ? table : 0);
   s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
   s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
@@ -334,11 +329,11 @@ VectorScratch vector_scratch(const ContractStep& step) {
   s.sums = take(
       at, step.is_direct ? 0 : static_cast<std::size_t>(f.M * columns) * step.kernels->panel_bytes);
   s.out_rows = take(at, table_bytes(f.m, f.M));
-  s.bias_rows = take(at, table_bytes(f.m, f.M));
-  s.scale_rows = take(at, scale_table_bytes(step, f.m, f.M));
+  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, f.M));
+  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, f.M));
   s.out_columns = take(at, table_bytes(f.n, columns));
-  s.bias_columns = take(at, table_bytes(f.n, columns));
-  s.scale_columns = take(at, scale_table_bytes(step, f.n, columns));
+  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, columns));
+  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, columns));
   s.bytes = at;
   return s;
 }
@@ -399,7 +394,7 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
 std::string_view tiny_refuses(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
-  if (f.M > kTinyRows || f.N > kernel::kTinyColumns || f.K > kernel::kTinyK) {
+  if (f.M > kernel::kTinyM || f.N > kernel::kTinyN || f.K > kernel::kTinyK) {
     return "M, N or K is not tiny";
   }
   if (f.M * f.N == 1) return "M * N = 1";

@@ -70,9 +70,10 @@ struct PairStrides {
 
 /// Folds. A batch axis along which one operand does not move becomes M or N, axes that lie together
 /// in all tensors become one, axes of extent 1 go. The order of k is kept: it is part of the
-/// result. \param order    the summed labels of this step, in the contracting order \param lanes
-/// elements of a vector: N should fill one \throws Error  kOverflow  a product of extents beyond
-/// 2^63 - 1.
+/// result.
+/// \param order  the summed labels of this step, in the contracting order
+/// \param lanes  elements of a vector: N should fill one
+/// \throws Error  kOverflow  a product of extents beyond 2^63 - 1.
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
             int lanes);
 

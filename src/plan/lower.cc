@@ -2,7 +2,6 @@
 #include "src/plan/lower.h"
 
 #include <algorithm>
-#include <complex>
 #include <utility>
 
 #include "src/core/checked.h"
@@ -15,8 +14,6 @@ namespace {
 bool holds(const Labels& labels, Label label) {
   return std::find(labels.begin(), labels.end(), label) != labels.end();
 }
-
-bool is_complex(DType dtype) { return dtype == DType(C64{}) || dtype == DType(C128{}); }
 
 // The same memory as real numbers: every stride twice as long, and a new fastest axis over re and
 // im.
@@ -199,7 +196,7 @@ void Builder::reduce(const Value& operand, const Value& out, const Labels& order
                      const Finishing& last) {
   Value ones;
   ones.place.where = Place::Where::kOnes;
-  if (!is_complex(operand.dtype)) {
+  if (!operand.dtype.is_complex()) {
     ones.dtype = arithmetic_of(operand.dtype, operand.dtype) == kernel::Arithmetic::kBF16
                      ? DType(F32{})
                      : operand.dtype;

@@ -222,9 +222,8 @@ kernel::Activation checked_activation(Activation activation, DType out, bool is_
     throw Error(ErrorCode::kUsage,
                 text("plan: no such activation: ", static_cast<int>(activation)));
   }
-  const bool is_complex = out == DType(C64{}) || out == DType(C128{});
   const bool is_relu_or_none = activation == Activation::kNone || activation == Activation::kRelu;
-  if (is_complex && activation != Activation::kNone) {
+  if (out.is_complex() && activation != Activation::kNone) {
     throw Error(ErrorCode::kDType,
                 text("plan: ", out.name(), " takes no activation, given ", row->name));
   }

@@ -75,7 +75,7 @@ struct ContractStep {
   bool packs_lhs = true, packs_rhs = true;
   int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
-  bool prefetches = false;       ///< what comes next is asked for while tiles are multiplied
+  bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   std::int64_t items = 0;
   std::size_t task_bytes = 0;  ///< scratch of one task

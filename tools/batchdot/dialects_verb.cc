@@ -217,7 +217,7 @@ int run(const Arguments& arguments, Session& session) {
   for (const std::string& word : arguments.words) {
     if (is_file(word)) {
       const ArrayInfo array = inspect_array(word);
-      is_complex = is_complex || array.dtype == DType(C64{}) || array.dtype == DType(C128{});
+      is_complex = is_complex || array.dtype.is_complex();
       problem.shapes.emplace_back(array.extents);
     } else {
       problem.shapes.push_back(parse_shape(word));
