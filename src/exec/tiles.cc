@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/exec/loops.h"
+#include "src/exec/panels.h"
 #include "src/exec/prefetcher.h"
 #include "src/exec/store.h"
 #include "src/exec/walk.h"
@@ -36,7 +37,8 @@ class TileItem {
         scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
         bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)),
         is_complex_(accumulator_of(step.arithmetic).is_complex()),
-        tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile) {}
+        tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile),
+        panels_(step, layout, task.scratch) {}
 
   // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
   // one on have their rhs packed together now; 0 if that is done.
@@ -50,7 +52,7 @@ class TileItem {
     next_ = next;
     batch_ = &batch;
     group_items_ = group_items;
-    if (step_.group > 1 && group_items == 0) ++group_at_;
+    if (step_.group > 1 && group_items == 0) panels_.next_member();
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
@@ -67,12 +69,12 @@ class TileItem {
 
   void place(const Odometer& batch) {
     lhs_item_ =
-        lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element(step_.lhs_dtype);
-    rhs_item_ =
-        rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) * element(step_.rhs_dtype);
+        lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element_bytes(step_.lhs_dtype);
+    rhs_item_ = rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) *
+                           element_bytes(step_.rhs_dtype);
     out_item_ = out_ + (batch.out + base_of(folded_.m, Side::kOut, row0_) +
                         base_of(folded_.n, Side::kOut, column0_)) *
-                           element(step_.out_dtype);
+                           element_bytes(step_.out_dtype);
     lhs_rows_ = walk(folded_.m, Side::kLhs, row0_, rows_, scratch(layout_.lhs_rows));
     out_rows_ = walk(folded_.m, Side::kOut, row0_, rows_, scratch(layout_.out_rows));
     rhs_columns_ = walk(folded_.n, Side::kRhs, column0_, columns_, scratch(layout_.rhs_columns));
@@ -86,8 +88,6 @@ class TileItem {
                              {folded_.n, column0_, columns_, scratch(layout_.bias_columns)});
   }
 
-  static std::int64_t element(DType dtype) { return static_cast<std::int64_t>(dtype.size_bytes()); }
-
   // Blocks of columns, of k, of rows; once for K = 0 too: the sums are zeros then.
   void multiply() {
     for (std::int64_t column = 0; column < columns_; column += blocking_.NC) {
@@ -97,11 +97,12 @@ class TileItem {
         const std::int64_t depth = std::min(folded_.K - k, blocking_.KP);
         rhs_k_ = walk(folded_.k, Side::kRhs, k, depth, scratch(layout_.rhs_k));
         const std::byte* rhs =
-            rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element(step_.rhs_dtype);
+            rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element_bytes(step_.rhs_dtype);
         if (step_.group > 1) {
-          if (group_items_ > 0) pack_group(rhs, width, depth);
+          if (group_items_ > 0)
+            panels_.pack_group({rhs, rhs_columns_, rhs_k_}, group_items_, width, depth);
         } else if (step_.packs_rhs) {
-          pack_columns(rhs, column, width, depth);
+          panels_.pack_columns({rhs, rhs_columns_, rhs_k_}, column, width, depth);
         }
         if (!multiply_rows(rhs, column, width, k, depth)) return;
         k += depth;
@@ -117,10 +118,10 @@ class TileItem {
       const std::int64_t depth = std::min(packed_depth - at, blocking_.KC);
       lhs_k_ = walk(folded_.k, Side::kLhs, k + at, depth, scratch(layout_.lhs_k));
       const std::byte* lhs =
-          lhs_item_ + base_of(folded_.k, Side::kLhs, k + at) * element(step_.lhs_dtype);
+          lhs_item_ + base_of(folded_.k, Side::kLhs, k + at) * element_bytes(step_.lhs_dtype);
       for (std::int64_t row = 0; row < rows_; row += blocking_.MC) {
         const std::int64_t height = std::min(blocking_.MC, rows_ - row);
-        if (step_.packs_lhs) pack_rows(lhs, row, height, depth);
+        if (step_.packs_lhs) panels_.pack_rows({lhs, lhs_rows_, lhs_k_}, row, height, depth);
         if (step_.prefetches) prefetch_after(lhs, row + height, column, width);
         multiply_block(
             {lhs, rhs, row, height, column, width, depth, at, packed_depth, k + at == 0});
@@ -141,29 +142,29 @@ class TileItem {
     } else if (column + width < columns_) {
       const std::int64_t at = column + width;
       if (rhs_columns_.offsets == nullptr) {
-        add(rhs_item_ + rhs_columns_.at(at) * element(step_.rhs_dtype), rhs_columns_, rhs_k_,
-            std::min(blocking_.NC, columns_ - at), folded_.K, element(step_.rhs_dtype));
+        add(rhs_item_ + rhs_columns_.at(at) * element_bytes(step_.rhs_dtype), rhs_columns_, rhs_k_,
+            std::min(blocking_.NC, columns_ - at), folded_.K, element_bytes(step_.rhs_dtype));
       }
     } else if (next_ != nullptr) {
-      const std::int64_t lhs_step = (next_->lhs - batch_->lhs) * element(step_.lhs_dtype);
-      const std::int64_t rhs_step = (next_->rhs - batch_->rhs) * element(step_.rhs_dtype);
-      const std::int64_t out_step = (next_->out - batch_->out) * element(step_.out_dtype);
+      const std::int64_t lhs_step = (next_->lhs - batch_->lhs) * element_bytes(step_.lhs_dtype);
+      const std::int64_t rhs_step = (next_->rhs - batch_->rhs) * element_bytes(step_.rhs_dtype);
+      const std::int64_t out_step = (next_->out - batch_->out) * element_bytes(step_.out_dtype);
       add_rows(lhs_step == 0 ? nullptr : lhs + lhs_step, out_item_ + out_step, 0,
                std::min(blocking_.MC, rows_), 0, std::min(blocking_.NC, columns_));
       if (rhs_step != 0) {
         add(rhs_item_ + rhs_step, rhs_columns_, rhs_k_, std::min(blocking_.NC, columns_), folded_.K,
-            element(step_.rhs_dtype));
+            element_bytes(step_.rhs_dtype));
       }
     }
   }
   void add_rows(const std::byte* lhs, const std::byte* out, std::int64_t row, std::int64_t height,
                 std::int64_t column, std::int64_t width) {
     if (lhs != nullptr && lhs_rows_.offsets == nullptr) {
-      add(lhs + lhs_rows_.at(row) * element(step_.lhs_dtype), lhs_rows_, lhs_k_, height, folded_.K,
-          element(step_.lhs_dtype));
+      add(lhs + lhs_rows_.at(row) * element_bytes(step_.lhs_dtype), lhs_rows_, lhs_k_, height,
+          folded_.K, element_bytes(step_.lhs_dtype));
     }
     if (step_.is_direct && !step_.streams && out_rows_.offsets == nullptr) {
-      const std::int64_t bytes = element(step_.out_dtype);
+      const std::int64_t bytes = element_bytes(step_.out_dtype);
       prefetcher_.add(out + (out_rows_.at(row) + column) * bytes, height, width * bytes,
                       out_rows_.stride * bytes);
     }
@@ -179,156 +180,6 @@ class TileItem {
     }
   }
 
-  // Panels of columns: `vectors` vectors in even shares of at most NV.
-  EvenSplit column_panels(std::int64_t width) const {
-    return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes, kernels_.NV);
-  }
-  EvenSplit row_tiles(std::int64_t height) const { return EvenSplit(height, kernels_.MR); }
-
-  std::byte* rhs_panel(std::int64_t column, std::int64_t depth) const {
-    return scratch(layout_.panels_rhs) + static_cast<std::size_t>(group_at_) * layout_.group_rhs +
-           column * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
-  }
-  std::byte* lhs_panel(std::int64_t row, std::int64_t depth) const {
-    return scratch(layout_.panels_lhs) +
-           row * kernels_.panel_rows(depth) * static_cast<std::int64_t>(kernels_.panel_bytes);
-  }
-
-  // Panels that hold something else than elements side by side are packed whole.
-  bool takes_pieces(bool is_rhs) const {
-    return (is_rhs ? step_.rhs_dtype : step_.lhs_dtype) == accumulator_of(step_.arithmetic);
-  }
-
-  // Positions first .. first + rows - 1 of an operand into one panel, in runs of one stride where
-  // they are long enough, else by tables.
-  void pack_panel(kernel::PackFunction pack, kernel::PackCall call, const std::byte* source,
-                  std::int64_t bytes, const AxisWalk& axis, std::int64_t first, std::int64_t rows,
-                  const AxisWalk& k, std::int64_t depth, std::int64_t column_bytes,
-                  bool is_rhs) const {
-    constexpr std::int64_t kShortRun = 4;
-    const std::int64_t last = first + rows;
-    auto* panel = static_cast<std::byte*>(call.panel);
-    if (axis.offsets != nullptr &&
-        (!takes_pieces(is_rhs) || axis.run(first, last) < std::min(kShortRun, rows))) {
-      call.source = source;
-      call.row_offsets = axis.offsets + first;
-      call.rows = static_cast<int>(rows);
-      return pack_depth(pack, call, bytes, k, depth, panel, is_rhs);
-    }
-    const int padded = call.padded;
-    for (std::int64_t at = first; at < last;) {
-      const std::int64_t run = axis.run(at, last);
-      call.source = source + axis.at(at) * bytes;
-      call.row_stride = run > 1 || axis.offsets == nullptr ? axis.step(at) : 0;
-      call.rows = static_cast<int>(run);
-      call.padded = at + run == last ? padded - static_cast<int>(at - first) : call.rows;
-      pack_depth(pack, call, bytes, k, depth, panel + (at - first) * column_bytes, is_rhs);
-      at += run;
-    }
-  }
-  void pack_depth(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
-                  const AxisWalk& k, std::int64_t depth, std::byte* panel, bool is_rhs) const {
-    constexpr std::int64_t kShortRun = 8;
-    call.k_offsets = nullptr;
-    if (blocking_.KP > blocking_.KC && is_rhs) {
-      return pack_by_lines(pack, call, bytes, k, depth, panel);
-    }
-    if (k.offsets == nullptr || !takes_pieces(is_rhs) ||
-        k.run(0, depth) < std::min(kShortRun, depth)) {
-      call.k_stride = k.stride;
-      call.k_offsets = k.offsets;
-      call.K = depth;
-      call.panel = panel;
-      return pack(call);
-    }
-    const auto* source = static_cast<const std::byte*>(call.source);
-    for (std::int64_t at = 0; at < depth;) {
-      const std::int64_t run = k.run(at, depth);
-      call.source = source + k.at(at) * bytes;
-      call.k_stride = run > 1 ? k.step(at) : 0;
-      call.K = run;
-      call.panel = panel + at * call.width * static_cast<std::int64_t>(kernels_.panel_bytes);
-      pack(call);
-      at += run;
-    }
-  }
-
-  // rhs is contiguous along the outermost axis of k: for each position of the inner ones, its
-  // elements go to rows of the panel that lie as far apart as the inner ones have positions. A line
-  // of memory is read once.
-  void pack_by_lines(kernel::PackFunction pack, kernel::PackCall& call, std::int64_t bytes,
-                     const AxisWalk& k, std::int64_t depth, std::byte* panel) const {
-    const std::int64_t inner = folded_.K / folded_.k.front().extent;
-    const int width = call.width;
-    const std::int64_t row_bytes = width * static_cast<std::int64_t>(kernels_.panel_bytes);
-    const auto* source = static_cast<const std::byte*>(call.source);
-    for (std::int64_t at = 0; at < std::min(inner, depth); ++at) {
-      call.source = source + k.at(at) * bytes;
-      call.k_stride = folded_.k.front().rhs;
-      call.K = (depth - at + inner - 1) / inner;
-      call.panel = panel + at * row_bytes;
-      call.width = static_cast<int>(inner * width);
-      pack(call);
-    }
-    call.width = width;
-  }
-
-  void pack_columns(const std::byte* rhs, std::int64_t first, std::int64_t width,
-                    std::int64_t depth) const {
-    const EvenSplit panels = column_panels(width);
-    const auto column_bytes =
-        static_cast<std::int64_t>(kernels_.panel_bytes) / (is_complex_ ? 2 : 1);
-    for (std::int64_t i = 0; i < panels.parts; ++i) {
-      const std::int64_t column = panels.begin(i) * kernels_.lanes;
-      const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
-      kernel::PackCall call{};
-      call.width = call.padded = static_cast<int>(panel_width);
-      call.panel = rhs_panel(column, depth);
-      call.conjugate = step_.rhs_conjugate;
-      pack_panel(kernels_.pack_b[step_.rhs_dtype.index()], call, rhs, element(step_.rhs_dtype),
-                 rhs_columns_, first + column, std::min(panel_width, width - column), rhs_k_, depth,
-                 column_bytes, true);
-    }
-  }
-
-  // The panels of several items of the batch, along which rhs is contiguous: at each k the items
-  // are what k is elsewhere, and their panels what rows of a panel are.
-  void pack_group(const std::byte* rhs, std::int64_t width, std::int64_t depth) {
-    group_at_ = 0;
-    const EvenSplit panels = column_panels(width);
-    const auto bytes = static_cast<std::int64_t>(kernels_.panel_bytes);
-    for (std::int64_t i = 0; i < panels.parts; ++i) {
-      const std::int64_t column = panels.begin(i) * kernels_.lanes;
-      const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
-      kernel::PackCall call{};
-      call.rows = static_cast<int>(std::min(panel_width, width - column));
-      call.padded = static_cast<int>(panel_width);
-      call.row_stride = rhs_columns_.stride;
-      call.K = group_items_;
-      call.k_stride = 1;
-      call.width = static_cast<int>(layout_.group_rhs / kernels_.panel_bytes);
-      for (std::int64_t k = 0; k < depth; ++k) {
-        call.source = rhs + (rhs_columns_.at(column) + rhs_k_.at(k)) * bytes;
-        call.panel = rhs_panel(column, depth) + k * panel_width * bytes;
-        kernels_.pack_b[step_.rhs_dtype.index()](call);
-      }
-    }
-  }
-
-  void pack_rows(const std::byte* lhs, std::int64_t first, std::int64_t height,
-                 std::int64_t depth) const {
-    const EvenSplit tiles = row_tiles(height);
-    for (std::int64_t i = 0; i < tiles.parts; ++i) {
-      kernel::PackCall call{};
-      call.width = call.padded = static_cast<int>(tiles.part(i));
-      call.panel = lhs_panel(tiles.begin(i), depth);
-      call.conjugate = step_.lhs_conjugate;
-      pack_panel(kernels_.pack_a[step_.lhs_dtype.index()], call, lhs, element(step_.lhs_dtype),
-                 lhs_rows_, first + tiles.begin(i), tiles.part(i), lhs_k_, depth,
-                 static_cast<std::int64_t>(kernels_.panel_bytes), false);
-    }
-  }
-
   // Rows of lhs by columns of rhs, `depth` steps of k from `at` on of those in the packed panels.
   struct Block {
     const std::byte* lhs;
@@ -337,8 +188,8 @@ class TileItem {
     bool is_first;
   };
   void multiply_block(const Block& block) {
-    const EvenSplit tiles = row_tiles(block.height);
-    const EvenSplit panels = column_panels(block.width);
+    const EvenSplit tiles = panels_.rows(block.height);
+    const EvenSplit panels = panels_.columns(block.width);
     prefetcher_.spread(tiles.parts * panels.parts);
     TileRuns runs(*this, block);
     for (std::int64_t near = 0; near < panels.parts; near += step_.near_panels) {
@@ -357,7 +208,7 @@ class TileItem {
 
   // Whole lines only: where the first one and the distance of rows are multiples of a line.
   bool streams_from(std::int64_t row, std::int64_t column) const {
-    const std::int64_t bytes = element(step_.out_dtype);
+    const std::int64_t bytes = element_bytes(step_.out_dtype);
     const auto address = reinterpret_cast<std::uintptr_t>(out_item_) +
                          static_cast<std::uintptr_t>((out_rows_.at(row) + column) * bytes);
     return out_rows_.offsets == nullptr && address % kLine == 0 &&
@@ -377,28 +228,28 @@ class TileItem {
       call_.first = block.is_first;
       call_.prefetches_sums = step.is_direct && block.depth >= kernel::kBlock / 2;
       if (step.packs_lhs) {
-        a_ = item.scratch(item.layout_.panels_lhs);
+        a_ = item.panels_.lhs(0, block.depth);
         row_bytes_ = call_.K * panel_bytes;
         call_.a_row = reals_;
       } else {
-        a_ = block.lhs + item.lhs_rows_.at(block.row) * element(step.lhs_dtype);
-        row_bytes_ = item.lhs_rows_.stride * element(step.lhs_dtype);
+        a_ = block.lhs + item.lhs_rows_.at(block.row) * element_bytes(step.lhs_dtype);
+        row_bytes_ = item.lhs_rows_.stride * element_bytes(step.lhs_dtype);
         call_.a_row = item.lhs_rows_.stride * reals_;
         call_.a_k = item.lhs_k_.stride * reals_;
       }
       if (step.packs_rhs) {
-        b_ = item.rhs_panel(0, block.packed_depth);
+        b_ = item.panels_.rhs(0, block.packed_depth);
         column_bytes_ = kernels.panel_rows(block.packed_depth) * panel_bytes;
         skipped_bytes_ = block.at * panel_bytes;
       } else {
         b_ = block.rhs + (item.rhs_columns_.at(block.column) + item.rhs_k_.at(block.at)) *
-                             element(step.rhs_dtype);
-        column_bytes_ = element(step.rhs_dtype);
+                             element_bytes(step.rhs_dtype);
+        column_bytes_ = element_bytes(step.rhs_dtype);
         call_.b_k = item.rhs_k_.stride;
       }
       if (step.is_direct) {
         sum_ = item.out_item_;
-        sum_bytes_ = element(step.out_dtype);
+        sum_bytes_ = element_bytes(step.out_dtype);
         call_.sum_row = item.out_rows_.stride;
       } else {
         sum_ = item.scratch(item.layout_.sums);
@@ -508,7 +359,7 @@ class TileItem {
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
 
   std::int64_t row0_ = 0, column0_ = 0, rows_ = 0, columns_ = 0, sum_row_ = 0;
-  int group_items_ = 0, group_at_ = 0;
+  int group_items_ = 0;
   const Odometer* batch_ = nullptr;
   const Odometer* next_ = nullptr;
   const std::byte* lhs_item_ = nullptr;
@@ -516,6 +367,7 @@ class TileItem {
   std::byte* out_item_ = nullptr;
   StoreSide scale_block_, bias_block_;
   AxisWalk lhs_rows_, out_rows_, rhs_columns_, out_columns_, lhs_k_, rhs_k_;
+  Panels panels_;
   Prefetcher prefetcher_;
 };
 

@@ -160,10 +160,19 @@ struct RowPointers {
   }
 };
 
+// The same in a packed panel: all addresses are one pointer and constants.
+template <int MR, class T>
+struct PanelRows {
+  const T* at;
+
+  HWY_INLINE T operator[](int i) const { return at[i]; }
+  HWY_INLINE void advance(std::int64_t) { at += MR; }
+};
+
 /// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector only the
 /// lanes `last` exist.
-template <int MR, int NV, bool kTail, class D, class T = hn::TFromD<D>>
-HWY_INLINE void multiply_step(D d, RowPointers<MR, T>& a, std::int64_t a_k, const T* HWY_RESTRICT b,
+template <int MR, int NV, bool kTail, class Rows, class D, class T = hn::TFromD<D>>
+HWY_INLINE void multiply_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTRICT b,
                               [[maybe_unused]] const FirstLanes<D>& last,
                               hn::Vec<D> (&acc)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -191,17 +200,31 @@ HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
   }
 }
 
+// How a tile finds its operands: by the strides of the call, of the last vector only a part; by the
+// strides; or in packed panels, whose strides are constants. Those take a tenth fewer instructions.
+enum class Access : std::uint8_t { kPartly, kStrided, kPacked };
+
 // One tile of a call.
-template <class T, int MR, int NV, bool kTail>
+template <class T, int MR, int NV, Access kAccess>
 HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum,
                              const std::byte*& ask) {
+  constexpr bool kTail = kAccess == Access::kPartly;
+  constexpr bool kPacked = kAccess == Access::kPacked;
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
   if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
-  RowPointers<MR, T> a(first_a, call.a_row);
+  const auto rows_at = [&] {
+    if constexpr (kPacked) {
+      return PanelRows<MR, T>{first_a};
+    } else {
+      return RowPointers<MR, T>(first_a, call.a_row);
+    }
+  };
+  auto a = rows_at();
   const std::int64_t a_k = call.a_k;
-  const std::int64_t b_k = call.b_k;
+  const std::int64_t b_k = kPacked ? NV * lanes : call.b_k;
+  const std::int64_t sum_row = call.sum_row;
   std::int64_t left = call.K;
   bool first = call.first;
   do {
@@ -231,7 +254,7 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
       BATCHDOT_UNROLL
       for (int i = 0; i < MR; ++i) {
         BATCHDOT_UNROLL
-        for (int v = 0; v < NV; ++v) hn::Stream(acc[i][v], d, sum + i * call.sum_row + v * lanes);
+        for (int v = 0; v < NV; ++v) hn::Stream(acc[i][v], d, sum + i * sum_row + v * lanes);
       }
       return;
     }
@@ -239,7 +262,7 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
     for (int i = 0; i < MR; ++i) {
       BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) {
-        T* at = sum + i * call.sum_row + v * lanes;
+        T* at = sum + i * sum_row + v * lanes;
         if (kTail && v == NV - 1) {
           if (!first) acc[i][v] = hn::Add(last.load(d, at), acc[i][v]);
           last.store(d, acc[i][v], at);
@@ -253,7 +276,7 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
   } while (left > 0);
 }
 
-template <class T, int MR, int NV, bool kTail>
+template <class T, int MR, int NV, Access kAccess>
 HWY_INLINE void tiles_real_of(const TileCall& call) {
   const auto* a = static_cast<const std::byte*>(call.a);
   const auto* b = static_cast<const std::byte*>(call.b);
@@ -261,8 +284,8 @@ HWY_INLINE void tiles_real_of(const TileCall& call) {
   // Asking for what is there already is free; for an address that is not there it is not.
   const auto* ask = call.ask == nullptr ? b : static_cast<const std::byte*>(call.ask);
   for (int left = call.tiles; left > 0; --left) {
-    tile_real_of<T, MR, NV, kTail>(call, reinterpret_cast<const T*>(a),
-                                   reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum), ask);
+    tile_real_of<T, MR, NV, kAccess>(call, reinterpret_cast<const T*>(a),
+                                     reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum), ask);
     a += call.a_tile;
     b += call.b_tile;
     sum += call.sum_tile;
@@ -283,11 +306,14 @@ HWY_INLINE void tiles_real_of(const TileCall& call) {
 /// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
-  if (call.columns == NV * static_cast<int>(HWY_LANES(T))) {
-    tiles_real_of<T, MR, NV, false>(call);
-  } else {
-    tiles_real_of<T, MR, NV, true>(call);
+  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
+  if (call.columns != kWidth) return tiles_real_of<T, MR, NV, Access::kPartly>(call);
+  if constexpr (MR * NV >= 10) {  // what large products consist of
+    if (call.a_row == 1 && call.a_k == MR && call.b_k == kWidth) {
+      return tiles_real_of<T, MR, NV, Access::kPacked>(call);
+    }
   }
+  tiles_real_of<T, MR, NV, Access::kStrided>(call);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -39,6 +39,8 @@ template <class Packed>
 HWY_INLINE void pack_runs(const PackCall& call) {
   const hn::ScalableTag<Packed> d;
   const int lanes = static_cast<int>(hn::Lanes(d));
+  const hn::CappedTag<Packed, 16 / sizeof(Packed)> half;
+  constexpr int kHalf = static_cast<int>(hn::MaxLanes(half));
   const Packed* source = static_cast<const Packed*>(call.source);
   Packed* panel = static_cast<Packed*>(call.panel);
   constexpr std::int64_t kAhead = 16;
@@ -54,6 +56,9 @@ HWY_INLINE void pack_runs(const PackCall& call) {
     }
     for (r = 0; r + lanes <= call.rows; r += lanes) {
       hn::StoreU(hn::LoadU(d, from + r), d, panel + r);
+    }
+    for (; r + kHalf <= call.rows; r += kHalf) {
+      hn::StoreU(hn::LoadU(half, from + r), half, panel + r);
     }
     for (; r < call.rows; ++r) panel[r] = from[r];
     pad_row(panel, call.rows, call.padded);

@@ -33,6 +33,8 @@ constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
+// Rows that meet so many columns are packed: panels take fewer instructions than rows in place.
+constexpr std::int64_t kManyColumns = 256;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
@@ -87,9 +89,7 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
     return "the axes of lhs do not fold into M and K";
   }
   const std::int64_t columns = std::min(f.N, step.blocking.NC);
-  if (columns > 256 && f.K > 128 && std::llabs(*one_stride(f.k, Side::kLhs)) > 1) {
-    return "steps of k lie far apart in lhs and are used many times";
-  }
+  if (columns >= kManyColumns && f.K >= kernel::kBlock) return "rows of lhs are used many times";
   const auto row_bytes = std::llabs(one_stride(f.m, Side::kLhs).value_or(0)) *
                          static_cast<std::int64_t>(step.kernels->panel_bytes);
   if (columns >= 4 * step.blocking.NR && row_bytes > 0 && row_bytes % kPageBytes == 0) {
@@ -469,8 +469,10 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
   if (apart > 0 &&
       apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
-    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, b.KC), kMostKP});
-    b.NC = std::max<std::int64_t>(b.NR, kBlockElements / b.KP / b.NR * b.NR);
+    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, kernel::kBlock), kMostKP});
+    const std::int64_t most = std::max<std::int64_t>(b.NR, kBlockElements / b.KP / b.NR * b.NR);
+    const std::int64_t blocks = std::max<std::int64_t>(1, ceil_div(step.folded.N, most));
+    b.NC = std::max<std::int64_t>(b.NR, round_up(ceil_div(step.folded.N, blocks), b.NR));
   }
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
   split_work(step, tasks, kItemWork);

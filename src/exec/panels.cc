@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packing, in the order in which an operand lies in memory as far as that can be had: a line that
+// is fetched is used whole, and one that comes later is asked for.
+
+#include "src/exec/panels.h"
+
+namespace batchdot {
+
+namespace {
+
+// Axes that are no single stride are packed by runs of one stride if these are at least so long,
+// else by tables.
+constexpr std::int64_t kShortRunOfRows = 4, kShortRunOfK = 8;
+
+// Where the rows of lhs or the columns of rhs lie side by side: so many steps of k of so many
+// panels at a time, so that of each page more than one line is read while it is near.
+constexpr std::int64_t kRowsTogether = 8, kPanelsTogether = 4, kTilesTogether = 12;
+
+// So many positions of k later is what pack_by_lines asks for.
+constexpr std::int64_t kLinesAhead = 2;
+
+}  // namespace
+
+void Panels::pack(Operand operand, kernel::PackCall call, const PanelSource& from,
+                  std::int64_t first, std::int64_t count, std::int64_t depth) const {
+  const std::int64_t bytes = element_bytes(dtype(operand));
+  const AxisWalk& axis = from.axis;
+  const std::int64_t last = first + count;
+  if (axis.offsets != nullptr &&
+      (!takes_pieces(operand) || axis.run(first, last) < std::min(kShortRunOfRows, count))) {
+    call.source = from.data;
+    call.row_offsets = axis.offsets + first;
+    call.rows = static_cast<int>(count);
+    return pack_depth(operand, call, from.k, depth);
+  }
+  // Of complex rhs, re and im of a row of the panel lie apart.
+  const std::int64_t column_bytes =
+      panel_bytes() /
+      (operand == Operand::kRhs && accumulator_of(step_.arithmetic).is_complex() ? 2 : 1);
+  const int padded = call.padded;
+  auto* panel = static_cast<std::byte*>(call.panel);
+  for (std::int64_t at = first; at < last;) {
+    const std::int64_t run = axis.run(at, last);
+    call.source = from.data + axis.at(at) * bytes;
+    call.row_stride = run > 1 || axis.offsets == nullptr ? axis.step(at) : 0;
+    call.rows = static_cast<int>(run);
+    call.padded = at + run == last ? padded - static_cast<int>(at - first) : call.rows;
+    call.panel = panel + (at - first) * column_bytes;
+    pack_depth(operand, call, from.k, depth);
+    at += run;
+  }
+}
+
+void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,
+                        std::int64_t depth) const {
+  if (operand == Operand::kRhs && step_.blocking.KP > step_.blocking.KC) {
+    return pack_by_lines(call, k, depth);
+  }
+  const std::size_t dtype_index = dtype(operand).index();
+  const kernel::PackFunction pack =
+      operand == Operand::kRhs ? kernels_.pack_b[dtype_index] : kernels_.pack_a[dtype_index];
+  if (k.offsets == nullptr || !takes_pieces(operand) ||
+      k.run(0, depth) < std::min(kShortRunOfK, depth)) {
+    call.k_stride = k.stride;
+    call.k_offsets = k.offsets;
+    call.K = depth;
+    return pack(call);
+  }
+  call.k_offsets = nullptr;
+  const auto* source = static_cast<const std::byte*>(call.source);
+  auto* panel = static_cast<std::byte*>(call.panel);
+  for (std::int64_t at = 0; at < depth;) {
+    const std::int64_t run = k.run(at, depth);
+    call.source = source + k.at(at) * element_bytes(dtype(operand));
+    call.k_stride = run > 1 ? k.step(at) : 0;
+    call.K = run;
+    call.panel = panel + at * call.width * panel_bytes();
+    pack(call);
+    at += run;
+  }
+}
+
+// rhs is contiguous along the outermost axis of k: for each position of the inner ones, its
+// elements go to rows of the panel that lie as far apart as the inner ones have positions. A line
+// of memory is read once.
+void Panels::pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64_t depth) const {
+  const Folded& f = step_.folded;
+  const std::int64_t inner = f.K / f.k.front().extent;
+  const std::int64_t bytes = element_bytes(step_.rhs_dtype);
+  const int width = call.width;
+  const std::int64_t row_bytes = width * panel_bytes();
+  const auto* source = static_cast<const std::byte*>(call.source);
+  auto* panel = static_cast<std::byte*>(call.panel);
+  const std::int64_t positions = std::min(inner, depth);
+  call.k_offsets = nullptr;
+  call.k_stride = f.k.front().rhs;
+  call.width = static_cast<int>(inner * width);
+  for (std::int64_t at = 0; at < positions; ++at) {
+    call.source = source + k.at(at) * bytes;
+    call.K = (depth - at + inner - 1) / inner;
+    call.panel = panel + at * row_bytes;
+    if (at + kLinesAhead < positions) {
+      // Every line is of another page: no hardware looks ahead.
+      const std::byte* ahead = source + k.at(at + kLinesAhead) * bytes;
+      for (int row = 0; row < call.rows; ++row) {
+        const std::int64_t offset =
+            call.row_offsets == nullptr ? row * call.row_stride : call.row_offsets[row];
+        __builtin_prefetch(ahead + offset * bytes, 0, 3);
+        __builtin_prefetch(ahead + (offset + call.K - 1) * bytes, 0, 3);
+      }
+    }
+    kernels_.pack_b[step_.rhs_dtype.index()](call);
+  }
+  call.width = width;
+}
+
+template <class PackPanel>
+void Panels::pack_in_order(Operand operand, const PanelSource& from, std::int64_t panels,
+                           std::int64_t depth, const PackPanel& pack_panel) const {
+  const bool lies_in_rows = from.axis.offsets == nullptr && from.axis.stride == 1 &&
+                            from.k.offsets == nullptr && takes_pieces(operand);
+  if (!lies_in_rows) {
+    for (std::int64_t i = 0; i < panels; ++i) pack_panel(i, from, 0, depth);
+    return;
+  }
+  const std::int64_t together = operand == Operand::kRhs ? kPanelsTogether : kTilesTogether;
+  const std::int64_t k_bytes = from.k.stride * element_bytes(dtype(operand));
+  for (std::int64_t i = 0; i < panels; i += together) {
+    const std::int64_t end = std::min(panels, i + together);
+    for (std::int64_t k = 0; k < depth; k += kRowsTogether) {
+      const PanelSource rows = {from.data + k * k_bytes, from.axis, from.k};
+      const std::int64_t steps = std::min(kRowsTogether, depth - k);
+      for (std::int64_t j = i; j < end; ++j) pack_panel(j, rows, k, steps);
+    }
+  }
+}
+
+void Panels::pack_columns(const PanelSource& from, std::int64_t first, std::int64_t width,
+                          std::int64_t depth) const {
+  const EvenSplit panels = columns(width);
+  pack_in_order(Operand::kRhs, from, panels.parts, depth,
+                [&](std::int64_t i, const PanelSource& source, std::int64_t k, std::int64_t steps) {
+                  const std::int64_t column = panels.begin(i) * kernels_.lanes;
+                  const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
+                  kernel::PackCall call{};
+                  call.width = call.padded = static_cast<int>(panel_width);
+                  call.panel = rhs(column, depth) + k * panel_width * panel_bytes();
+                  call.conjugate = step_.rhs_conjugate;
+                  pack(Operand::kRhs, call, source, first + column,
+                       std::min(panel_width, width - column), steps);
+                });
+}
+
+void Panels::pack_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
+                       std::int64_t depth) const {
+  const EvenSplit tiles = rows(height);
+  pack_in_order(Operand::kLhs, from, tiles.parts, depth,
+                [&](std::int64_t i, const PanelSource& source, std::int64_t k, std::int64_t steps) {
+                  kernel::PackCall call{};
+                  call.width = call.padded = static_cast<int>(tiles.part(i));
+                  call.panel = lhs(tiles.begin(i), depth) + k * tiles.part(i) * panel_bytes();
+                  call.conjugate = step_.lhs_conjugate;
+                  pack(Operand::kLhs, call, source, first + tiles.begin(i), tiles.part(i), steps);
+                });
+}
+
+// At each k the items are what k is elsewhere, and their panels what rows of a panel are.
+void Panels::pack_group(const PanelSource& from, int items, std::int64_t width,
+                        std::int64_t depth) {
+  member_ = 0;
+  const EvenSplit panels = columns(width);
+  const std::int64_t bytes = panel_bytes();
+  for (std::int64_t i = 0; i < panels.parts; ++i) {
+    const std::int64_t column = panels.begin(i) * kernels_.lanes;
+    const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
+    kernel::PackCall call{};
+    call.rows = static_cast<int>(std::min(panel_width, width - column));
+    call.padded = static_cast<int>(panel_width);
+    call.row_stride = from.axis.stride;
+    call.K = items;
+    call.k_stride = 1;
+    call.width = static_cast<int>(layout_.group_rhs / kernels_.panel_bytes);
+    for (std::int64_t k = 0; k < depth; ++k) {
+      call.source = from.data + (from.axis.at(column) + from.k.at(k)) * bytes;
+      call.panel = rhs(column, depth) + k * panel_width * bytes;
+      kernels_.pack_b[step_.rhs_dtype.index()](call);
+    }
+  }
+}
+
+}  // namespace batchdot

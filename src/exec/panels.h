@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The packed operands of a tiles step: where their panels lie, and how they are filled.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "src/exec/walk.h"
+#include "src/plan/plan.h"
+
+namespace batchdot {
+
+inline std::int64_t element_bytes(DType dtype) {
+  return static_cast<std::int64_t>(dtype.size_bytes());
+}
+
+/// A block of an operand where it lies: rows of lhs or columns of rhs, by k.
+struct PanelSource {
+  const std::byte* data;  ///< of position 0 of a walk with one stride; offsets count from here too
+  const AxisWalk& axis;
+  const AxisWalk& k;
+};
+
+/// The panels of one task. A panel is `depth` rows of k, each as wide as a register tile.
+class Panels {
+ public:
+  Panels(const ContractStep& step, const TileScratch& layout, std::byte* scratch)
+      : step_(step),
+        kernels_(*step.kernels),
+        layout_(layout),
+        rhs_(scratch + layout.panels_rhs),
+        lhs_(scratch + layout.panels_lhs) {}
+
+  /// The columns of a block in vectors, in even shares of at most NV; its rows, of at most MR.
+  EvenSplit columns(std::int64_t width) const {
+    return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes, kernels_.NV);
+  }
+  EvenSplit rows(std::int64_t height) const { return EvenSplit(height, kernels_.MR); }
+
+  /// Where the panel begins whose first column or row this is.
+  std::byte* rhs(std::int64_t column, std::int64_t depth) const {
+    return rhs_ + static_cast<std::size_t>(member_) * layout_.group_rhs + bytes_of(column, depth);
+  }
+  std::byte* lhs(std::int64_t row, std::int64_t depth) const { return lhs_ + bytes_of(row, depth); }
+
+  /// Columns first .. first + width - 1 of rhs, and rows of lhs.
+  void pack_columns(const PanelSource& from, std::int64_t first, std::int64_t width,
+                    std::int64_t depth) const;
+  void pack_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
+                 std::int64_t depth) const;
+
+  /// The panels of `items` members of a group, that is of items of the batch along which rhs is
+  /// contiguous. rhs() then gives those of the first member; next_member() moves on.
+  void pack_group(const PanelSource& from, int items, std::int64_t width, std::int64_t depth);
+  void next_member() { ++member_; }
+
+ private:
+  enum class Operand : std::uint8_t { kLhs, kRhs };
+
+  std::int64_t panel_bytes() const { return static_cast<std::int64_t>(kernels_.panel_bytes); }
+  std::int64_t bytes_of(std::int64_t count, std::int64_t depth) const {
+    return count * kernels_.panel_rows(depth) * panel_bytes();
+  }
+  DType dtype(Operand operand) const {
+    return operand == Operand::kRhs ? step_.rhs_dtype : step_.lhs_dtype;
+  }
+  // Panels that hold something else than elements side by side are packed whole.
+  bool takes_pieces(Operand operand) const {
+    return dtype(operand) == accumulator_of(step_.arithmetic);
+  }
+  template <class PackPanel>
+  void pack_in_order(Operand operand, const PanelSource& from, std::int64_t panels,
+                     std::int64_t depth, const PackPanel& pack_panel) const;
+  void pack(Operand operand, kernel::PackCall call, const PanelSource& from, std::int64_t first,
+            std::int64_t count, std::int64_t depth) const;
+  void pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,
+                  std::int64_t depth) const;
+  void pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64_t depth) const;
+
+  const ContractStep& step_;
+  const kernel::ArithmeticKernels& kernels_;
+  const TileScratch& layout_;
+  std::byte* rhs_;
+  std::byte* lhs_;
+  int member_ = 0;
+};
+
+}  // namespace batchdot
