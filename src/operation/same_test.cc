@@ -21,6 +21,16 @@ TEST(Same, LabelsCountAndNotTheirNames) {
   EXPECT_FALSE(is_same_computation(old, answer("keras-3", kCube, R"(, "axes": [1, 1])"), false));
 }
 
+TEST(Same, LabelsOfExtentOneMoveNothing) {
+  const auto einsum = [](std::string_view equation, std::string_view shapes) {
+    return infer(parse_problem(R"({"operation": "einsum", "equation": ")" + std::string(equation) +
+                               R"(", "shapes": )" + std::string(shapes) + "}"));
+  };
+  constexpr std::string_view kOne = "[[3, 1], [1, 4]]", kTwo = "[[3, 2], [2, 4]]";
+  EXPECT_TRUE(is_same_computation(einsum("ij,jk->ik", kOne), einsum("ia,bk->ik", kOne), false));
+  EXPECT_FALSE(is_same_computation(einsum("ij,jk->ik", kTwo), einsum("ia,bk->ik", kTwo), false));
+}
+
 // (2, 3, 3) from both: old Keras sums axis 1 of rhs, the new one axis 2.
 TEST(Same, OneShapeMayBeTwoComputations) {
   constexpr std::string_view kSquare = "[[2, 3, 3], [2, 3, 3]]";

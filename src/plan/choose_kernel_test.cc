@@ -273,21 +273,31 @@ TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
   }
 }
 
-// rhs contiguous along the outer of two axes of K: more of K is packed at a time, in whole blocks,
-// unless a line would still be read again and again.
+// rhs contiguous along the outer of two axes of K: lines of 16 elements are packed at a time, in
+// whole blocks, unless a line would still be read again and again.
 TEST(ChooseKernel, LinesThatAreApartInKArePackedOnce) {
   const struct {
-    std::int64_t outer, inner;
-    bool is_more;
-  } kCases[] = {{40, 50, true}, {312, 296, true}, {4, 10, false}, {40, 3000, false}};
+    std::int64_t outer, inner, KP;
+  } kCases[] = {{40, 50, 896}, {384, 376, 6016}, {4, 10, 40}, {40, 3000, 256}};
   for (const auto& c : kCases) {
-    ContractStep step = product(1, 100, 90, c.outer * c.inner);
-    step.folded.k = {{c.outer, c.inner, 1, 0, 0}, {c.inner, 1, 90 * c.outer, 0, 0}};
-    step.folded.n[0].rhs = c.outer;
+    for (const std::int64_t N : {90, 400, 0}) {
+      ContractStep step = product(1, 100, N, c.outer * c.inner);
+      step.folded.k = {{c.outer, c.inner, 1, 0, 0}, {c.inner, 1, 400 * c.outer, 0, 0}};
+      step.folded.n = axis(N, 0, c.outer, 1);
+      choose(step);
+      const Blocking& b = step.blocking;
+      EXPECT_EQ(b.KP, c.KP) << c.outer << ' ' << c.inner;
+      EXPECT_TRUE(b.KP == step.folded.K || b.KP % kernel::kBlock == 0);
+      EXPECT_LE(tile_scratch(step).bytes, std::size_t{4} << 20);
+    }
+  }
+}
+
+TEST(ChooseKernel, RowsThatMeetManyColumnsArePacked) {
+  for (const std::int64_t N : {255, 256}) {
+    ContractStep step = product(1, 100, N, 150);
     choose(step);
-    const Blocking& b = step.blocking;
-    EXPECT_EQ(b.KP > b.KC, c.is_more) << c.outer << ' ' << c.inner;
-    EXPECT_TRUE(b.KP == step.folded.K || b.KP % kernel::kBlock == 0);
+    EXPECT_EQ(step.packs_lhs, N == 256);
   }
 }
 

@@ -334,5 +334,17 @@ TEST(FarOffsets, NothingIsComputedWhereNothingIsToBe) {
   EXPECT_EQ(matmul(empty[0], empty[1]).size(), 0);
 }
 
+// Where there is no element, a stride goes nowhere and may be any number.
+TEST(FarOffsets, AnEmptyOperandMayHaveAnyStrides) {
+  const float one = 1;
+  const TensorView lhs(&one, Layout(F32{}, {5, 0}, {INT64_MIN, INT64_MAX}));
+  const TensorView rhs(&one, Layout(F32{}, {0, 7}, {INT64_MAX, INT64_MIN}));
+  const Tensor out = matmul(lhs, rhs);
+  ASSERT_EQ(out.size(), 35);
+  for (const float element : std::span(static_cast<const float*>(out.data()), 35)) {
+    EXPECT_EQ(element, 0);
+  }
+}
+
 }  // namespace
 }  // namespace batchdot

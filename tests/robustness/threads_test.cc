@@ -87,13 +87,14 @@ struct Problem {
   std::vector<Layout> layouts;
 };
 
-Problem problem_of(std::string_view equation, const std::vector<Shape>& shapes, DType dtype) {
+Problem problem_of(std::string_view equation, const std::vector<Shape>& shapes, DType dtype,
+                   bool may_be_strided = true) {
   std::mt19937 random(20272);
   Problem problem;
   problem.c = einsum(equation, shapes);
   for (const Shape& shape : shapes) {
-    problem.operands.push_back(
-        bits::random_operand(random, dtype, shape.extents(), bits::Elements::kOrdinary));
+    problem.operands.push_back(bits::random_operand(random, dtype, shape.extents(),
+                                                    bits::Elements::kOrdinary, may_be_strided));
     problem.views.push_back(problem.operands.back().view);
     problem.layouts.push_back(problem.views.back().layout);
   }
@@ -245,6 +246,21 @@ TEST(Run, CountsItsItemsAndStopsWhenItIsTold) {
   stop = false;  // and the plan is as good as before
   run(Executor::inline_executor());
   EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
+}
+
+// Also where items are packed in groups and a task begins within one.
+TEST(Run, CountsEachItemOfAGroupOnce) {
+  const Problem problem = problem_of("bmk,nkb->bmn", {{70, 50, 100}, {90, 100, 70}}, F32{}, false);
+  const Plan plan = plan_of(problem, 4);
+  const Workspace workspace(plan);
+  Tensor out(F32{}, {70, 50, 90});
+  std::atomic<std::int64_t> done{0};
+  RunControl control;
+  control.items_done = &done;
+  plan.run(problem.views, out.mutable_view(), workspace.span(), Executor::inline_executor(),
+           control);
+  EXPECT_EQ(done, plan.facts().work_items);
+  EXPECT_EQ(plan.facts().threads, 4);
 }
 
 // Tasks may come in any order, or all at once on other threads.
