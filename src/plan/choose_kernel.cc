@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <numeric>
 
 #include "src/plan/plan.h"
 
@@ -31,6 +30,9 @@ constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
 // The same where a work item is not cut into blocks.
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
+// Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
+// many multiply-adds.
+constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place.
@@ -187,6 +189,37 @@ double total_bytes(const ContractStep& step) {
          static_cast<double>(step.kernels->panel_bytes);
 }
 
+// Of all ways to cut an item of the batch into blocks of at most rows x columns the one whose
+// busiest task is done first: it has so many blocks, each of so many multiply-adds, and what it
+// packs.
+void cut_evenly(const ContractStep& step, int tasks, std::int64_t& rows, std::int64_t& columns) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const std::int64_t most_blocks = ceil_div(kBlocksPerTask * tasks, f.batch_count);
+  const std::int64_t most_row_blocks = std::min(most_blocks, ceil_div(f.M, b.MR));
+  const std::int64_t most_column_blocks = std::min(most_blocks, ceil_div(f.N, b.NR));
+  const std::int64_t least_row_blocks = ceil_div(f.M, rows);
+  const std::int64_t least_column_blocks = ceil_div(f.N, columns);
+  std::int64_t best_rows = rows, best_columns = columns;
+  double least = 0;
+  for (std::int64_t i = least_row_blocks; i <= most_row_blocks; ++i) {
+    const std::int64_t height = round_up(ceil_div(f.M, i), b.MR);
+    for (std::int64_t j = least_column_blocks; i * j <= most_blocks && j <= most_column_blocks;
+         ++j) {
+      const std::int64_t width = round_up(ceil_div(f.N, j), b.NR);
+      const std::int64_t blocks = ceil_div(f.M, height) * ceil_div(f.N, width);
+      const double time = static_cast<double>(ceil_div(f.batch_count * blocks, tasks)) *
+                          static_cast<double>(height * width + kPackWork * (height + width));
+      if (least != 0 && time >= least) continue;
+      least = time;
+      best_rows = height;
+      best_columns = width;
+    }
+  }
+  rows = std::min(rows, best_rows);
+  columns = std::min(columns, best_columns);
+}
+
 // Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
 void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   const Folded& f = step.folded;
@@ -204,16 +237,14 @@ void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   }
   if (f.m.size() > 1) rows = std::min(rows, kTableRows);
   if (f.n.size() > 1) columns = std::min(columns, kTableRows);
-  std::int64_t wanted = 1;
-  if (f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
-    wanted = tasks /
-             std::gcd(static_cast<std::int64_t>(tasks), std::max<std::int64_t>(1, f.batch_count));
+  if (tasks > 1 && f.batch_count < 8 * static_cast<std::int64_t>(tasks)) {
+    cut_evenly(step, tasks, rows, columns);
   }
   const auto is_too_long = [&] {
     return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(f.K) >
            static_cast<double>(most_work);
   };
-  while (ceil_div(f.M, rows) * ceil_div(f.N, columns) < wanted || is_too_long()) {
+  while (is_too_long()) {
     const bool may_cut_rows = rows > b.MR;
     const bool may_cut_columns = columns > b.NR;
     if (!may_cut_rows && !may_cut_columns) break;
