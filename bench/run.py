@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark: batchdot and other libraries side by side, in one run, on the same operands.
 
-    run.py                                    everything, about a quarter of an hour
+    run.py                                    everything, the better part of an hour
     run.py --only W1,W7 --peers openblas,mkl --quick --threads 1
     run.py --list
 
@@ -233,6 +233,15 @@ def row_of(workload, threads, figures, bounds):
     return row
 
 
+def compare_with_main(row, rows):
+    """A permuted row has no peers: its ratio is to the same problem in its main order of axes, in the same run."""
+    main = row["workload"].split(".")[0]
+    before = next((other for other in rows if other["workload"] == main and other["threads"] == row["threads"]), None)
+    if row["group"] == "permuted" and before and before["seconds"] and row["seconds"]:
+        row["best_peer"], row["ratio"] = main, round(before["seconds"] / row["seconds"], 3)
+        row["peers"][main] = {key: before[key] for key in ("gflops", "seconds")}
+
+
 def significant(number, digits=4):
     return float(f"{number:.{digits}g}")
 
@@ -416,12 +425,13 @@ def main():
                         crew["batchdot"].ask("cpu-time")
                 figures = measure(workload, crew, judge, options, notes)
                 row = row_of(workload, threads, figures, Bounds(all_bounds[threads], threads))
+                compare_with_main(row, rows)
                 rows.append(row)
                 print(table_line(row), flush=True)
                 if options.verbose:
                     print(f"    {'batchdot':14} {row.get('how')}")
                     for peer, result in sorted(row["peers"].items(), key=lambda item: item[1]["seconds"]):
-                        print(f"    {peer:14} {result['gflops']:9.2f}  {result['how']}{'  WRONG' if 'wrong' in result else ''}")
+                        print(f"    {peer:14} {result['gflops']:9.2f}  {result.get('how', '')}{'  WRONG' if 'wrong' in result else ''}")
                 if workload.name.startswith("plan"):
                     crew["batchdot"].end()
     except KeyboardInterrupt:

@@ -50,6 +50,8 @@ ArithmeticKernels i8_kernels() {
   }
 #endif
 #if HWY_TARGET <= HWY_AVX2
+  kernels.MR = kRealMR;
+  kernels.NV = kRealNV;
   fill_tiles<kRealMR, kRealNV>(
       kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_i16_pairs<MR, NV>>; });
   kernels.asks = false;

@@ -122,7 +122,7 @@ using DotsFunction = void (*)(const DotsCall& call);
 /// 1, along k; out along its columns. Only elements of the products are touched.
 struct TinyCall {
   std::int64_t items;
-  std::int64_t M, N, K;  ///< M <= kTinyM, 1 <= N <= kTinyN or tiny_turned_columns, K <= kTinyK
+  std::int64_t M, N, K;  ///< M <= kTinyM, 1 <= N <= kTinyN, K <= kTinyK
   const void* a;
   std::int64_t a_item, a_row, a_k;
   const void* b;
@@ -199,9 +199,8 @@ struct ArithmeticKernels {
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
   DotsFunction dots;
-  TinyFunction tiny;        ///< null: this arithmetic has none
-  int tiny_turned_columns;  ///< the most columns of it where b is contiguous along k
-  RowsFunction row_dots;    ///< null: there is none
+  TinyFunction tiny;      ///< null: this arithmetic has none
+  RowsFunction row_dots;  ///< null: there is none
   RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.

@@ -8,6 +8,7 @@
 #define BATCHDOT_REAL_INL_H
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -35,6 +36,17 @@ PackFunction pack_narrow() {
   }
 }
 
+// The largest tile that compilers keep in registers: integers want some for products, and with AVX2
+// those of 64 bits for their halves.
+template <class T>
+inline constexpr int kTileMR = std::is_floating_point_v<T> ? kRealMR
+                               : HWY_TARGET == HWY_AVX2    ? (sizeof(T) == 4 ? 4 : 3)
+                                                           : std::min(kRealMR, 7);
+template <class T>
+inline constexpr int kTileNV = std::is_floating_point_v<T>                ? kRealNV
+                               : HWY_TARGET == HWY_AVX2 && sizeof(T) == 8 ? 1
+                                                                          : 2;
+
 template <class T, bool kIsScalar>
 ArithmeticKernels real_kernels() {
   constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
@@ -51,19 +63,18 @@ ArithmeticKernels real_kernels() {
     });
     kernels.dots = reference_dots<T>;
   } else {
-    kernels.MR = kRealMR;
-    kernels.NV = kRealNV;
+    constexpr int kMR = kTileMR<T>, kNV = kTileNV<T>;
+    kernels.MR = kMR;
+    kernels.NV = kNV;
     kernels.lanes = static_cast<int>(HWY_LANES(T));
     kernels.dots_width = kDotsVectors * kernels.lanes;
-    fill_tiles<kRealMR, kRealNV>(kernels.tile,
-                                 []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
+    fill_tiles<kMR, kNV>(kernels.tile, []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
     kernels.asks = true;
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR
     if constexpr (std::is_floating_point_v<T>) {
 #if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
       kernels.tiny = tiny<T>;
-      kernels.tiny_turned_columns = kTinyNV * kernels.lanes;
 #endif
       kernels.row_dots = row_dots<T>;
       [&]<int... I>(std::integer_sequence<int, I...>) {

@@ -330,23 +330,37 @@ void tiny_narrow(const TinyCall& call) {
 }
 
 // Wider rows, in parts of two vectors, a few rows at a time: the result is written along its rows.
+// Columns along k are put into a panel for each part.
 template <class T>
 void tiny_wide(const TinyCall& call) {
   constexpr auto kPart = static_cast<std::int64_t>(kTinyNV * HWY_LANES(T));
   constexpr std::int64_t kRows = kTinyMR<kTinyNV>;
+  HWY_ALIGN T panels[kTinyK * kTinyN];
+  static_assert(kTinyN % kPart == 0);
+  const bool turns = call.b_column != 1;
   const std::int64_t passes = (call.M + kRows - 1) / kRows;
   NextItem<T> next(call, passes * ((call.N + kPart - 1) / kPart));
   for (std::int64_t item = 0; item < call.items; ++item) {
     next.after(item);
+    const T* b = static_cast<const T*>(call.b) + item * call.b_item;
+    TinyCall part = call;
+    part.items = 1;
+    for (std::int64_t column = 0; turns && column < call.N; column += kPart) {
+      part.N = std::min(kPart, call.N - column);
+      transpose_to_panel<kTinyNV>(hn::ScalableTag<T>(), part, b + column * call.b_column,
+                                  panels + column * kTinyK);
+    }
+    if (turns) {
+      part.b_column = 1;
+      part.b_k = kPart;
+    }
     std::int64_t row = 0;
     for (std::int64_t pass = passes; pass > 0; --pass) {
-      TinyCall part = call;
-      part.items = 1;
       part.M = (call.M - row + pass - 1) / pass;
       part.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
       for (std::int64_t column = 0; column < call.N; column += kPart) {
         part.N = std::min(kPart, call.N - column);
-        part.b = static_cast<const T*>(call.b) + item * call.b_item + column;
+        part.b = turns ? panels + column * kTinyK : b + column;
         part.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row + column;
         next.ask();
         tiny_narrow<T>(part);

@@ -109,7 +109,6 @@ TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
 TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   kernel::ArithmeticKernels kernels = made_up_kernels();
   kernels.tiny = [](const kernel::TinyCall&) {};
-  kernels.tiny_turned_columns = 16;
   const auto tiny = [&](std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
     ContractStep step = product(b, M, N, K);
     step.kernels = &kernels;
@@ -147,8 +146,8 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.M = 33; }));
   EXPECT_FALSE(is_refused_after([](S s) { s.folded.N = 32; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 33; }));
-  EXPECT_TRUE(is_refused_after([](S s) {
-    s.folded.N = 17;
+  EXPECT_FALSE(is_refused_after([](S s) {
+    s.folded.N = 32;
     s.folded.n[0].rhs = 5;
     s.folded.k[0].rhs = 1;
   }));

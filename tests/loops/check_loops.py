@@ -42,6 +42,9 @@ PAIR = ("AVX2", "AVX3")
 KINDS = [
     Kind("f32", r"N_(?P<target>\w+)::tile_real<float, (?P<MR>\d), (?P<NV>\d)>\(", FUSED, 1, 4, 2, PAIR),
     Kind("f64", r"N_(?P<target>\w+)::tile_real<double, (?P<MR>\d), (?P<NV>\d)>\(", FUSED, 1, 4, 2, PAIR),
+    Kind("i32", r"N_(?P<target>\w+)::tile_real<int, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmulld$", 1, 4, 2, PAIR),
+    Kind("i64", r"N_(?P<target>\w+)::tile_real<long, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmuludq$", 3, 4, 2, ("AVX2",)),
+    Kind("i64", r"N_(?P<target>\w+)::tile_real<long, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmullq$", 1, 4, 2, ("AVX3",)),
     Kind("c64", r"N_(?P<target>\w+)::tile_complex<float, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR),
     Kind("c128", r"N_(?P<target>\w+)::tile_complex<double, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR),
     Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, 0, 1, PAIR),
@@ -54,11 +57,11 @@ KINDS = [
 # (compiler, kind, target, MR, NV): vector stores and loads from the stack that one loop may have.
 KNOWN = {
     ("GNU", "f32", "AVX2", 5, 2): 2,  # since tiles ask for memory in the loop
-    ("GNU", "f32", "AVX2", 6, 2): 10,
-    ("GNU", "f32", "AVX3", 8, 3): 4,
+    ("GNU", "f32", "AVX2", 6, 2): 12,
+    ("GNU", "f32", "AVX3", 8, 3): 6,
     ("GNU", "f64", "AVX2", 5, 2): 2,
     ("GNU", "f64", "AVX2", 6, 2): 12,
-    ("GNU", "f64", "AVX3", 8, 3): 4,
+    ("GNU", "f64", "AVX3", 8, 3): 6,
     ("GNU", "c64", "AVX2", 5, 1): 8,
     ("GNU", "c64", "AVX2", 6, 1): 26,
     ("GNU", "c64", "AVX3", 6, 2): 18,
@@ -71,6 +74,20 @@ KNOWN = {
     ("GNU", "i16", "AVX3", 7, 3): 11,
     ("GNU", "i16", "AVX3", 8, 2): 1,
     ("GNU", "i16", "AVX3", 8, 3): 25,
+    # It multiplies integers of several steps before it adds any.
+    ("GNU", "i32", "AVX2", 2, 2): 15,
+    ("GNU", "i32", "AVX2", 3, 2): 26,
+    ("GNU", "i32", "AVX2", 4, 2): 36,
+    ("GNU", "i32", "AVX3", 5, 2): 10,
+    ("GNU", "i32", "AVX3", 6, 2): 20,
+    ("GNU", "i32", "AVX3", 7, 1): 2,
+    ("GNU", "i32", "AVX3", 7, 2): 30,
+    ("GNU", "i64", "AVX2", 2, 1): 8,
+    ("GNU", "i64", "AVX2", 3, 1): 22,
+    ("GNU", "i64", "AVX3", 5, 2): 10,
+    ("GNU", "i64", "AVX3", 6, 2): 21,
+    ("GNU", "i64", "AVX3", 7, 1): 2,
+    ("GNU", "i64", "AVX3", 7, 2): 30,
 }
 
 FUNCTION = re.compile(r"[0-9a-f]+ <(.*)>:$")

@@ -58,12 +58,10 @@ std::string json_of(const Error& error, const std::optional<Fix>& fix,
 
 // The command that asks `fixed`: of the same files, unless it is their shapes that are changed.
 std::string command_of(const Problem& fixed, const Session& session) {
-  if (session.fix) return "batchdot " + session.verb + " " + to_command(fixed);
   const bool has_files = std::any_of(session.files.begin(), session.files.end(),
                                      [](const std::string& file) { return !file.empty(); });
-  if (!has_files || fixed.shapes != session.problem->shapes) {
-    return "batchdot shape " + to_command(fixed);
-  }
+  if (session.fix || !has_files) return "batchdot " + session.verb + " " + to_command(fixed);
+  if (fixed.shapes != session.problem->shapes) return "batchdot shape " + to_command(fixed);
   std::string out = "batchdot " + session.verb + " " + to_command(fixed, session.files);
   if (!session.output.empty()) out += " -o " + shell_word(session.output);
   return out;
