@@ -32,7 +32,7 @@ PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": 
 PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
 OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
-HOPELESS = 10  # one that is so many times slower is not measured again after its way was found
+HOPELESS = 10  # one that is so many times slower is not run again after its way was found, not even to be judged
 
 
 class Gone(Exception):
@@ -173,7 +173,8 @@ def measure(workload, workers, judge, options, notes):
                 continue
             _, seconds, out_dtype, how = answer.split(" ", 3)
             figure = Figure(float(seconds), how)
-            if not workload.name.startswith("plan"):
+            ours = figures.get("batchdot", figure)
+            if not workload.name.startswith("plan") and figure.estimate <= HOPELESS * ours.estimate:
                 judge.ask("spoil")
                 worker.ask("run 1")
                 worker.ask("store")

@@ -131,4 +131,4 @@ CALL = [
     workload("plan_4x4x4", "bik,bkj->bij", (1, 4, 4), (1, 4, 4), group="call"),
 ]
 
-ALL = [*MAIN, *narrow(), *permuted(), *CALL]
+ALL = [*MAIN, *CALL, *permuted(), *narrow()]
