@@ -57,14 +57,14 @@ void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk&
     return pack_by_lines(call, k, depth);
   }
   const std::size_t dtype_index = dtype(operand).index();
-  const kernel::PackFunction pack =
+  const kernel::PackFunction function =
       operand == Operand::kRhs ? kernels_.pack_b[dtype_index] : kernels_.pack_a[dtype_index];
   if (k.offsets == nullptr || !takes_pieces(operand) ||
       k.run(0, depth) < std::min(kShortRunOfK, depth)) {
     call.k_stride = k.stride;
     call.k_offsets = k.offsets;
     call.K = depth;
-    return pack(call);
+    return function(call);
   }
   call.k_offsets = nullptr;
   const auto* source = static_cast<const std::byte*>(call.source);
@@ -75,7 +75,7 @@ void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk&
     call.k_stride = run > 1 ? k.step(at) : 0;
     call.K = run;
     call.panel = panel + at * call.width * panel_bytes();
-    pack(call);
+    function(call);
     at += run;
   }
 }
