@@ -172,7 +172,7 @@ def measure(workload, workers, judge, options, notes):
                 notes.append(f"{workload.name}: {name}: {answer.removeprefix('no ')}")
                 continue
             _, seconds, out_dtype, how = answer.split(" ", 3)
-            figure = Figure(float(seconds), how)
+            figure = Figure(max(float(seconds), 1e-9), how)  # a call may be shorter than the clock's step
             ours = figures.get("batchdot", figure)
             if not workload.name.startswith("plan") and figure.estimate <= HOPELESS * ours.estimate:
                 judge.ask("spoil")
@@ -435,10 +435,10 @@ def main():
                         print(f"    {peer:14} {result['gflops']:9.2f}  {result.get('how', '')}{'  WRONG' if 'wrong' in result else ''}")
                 if workload.name.startswith("plan"):
                     crew["batchdot"].end()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:  # whatever it was: what was measured is kept
         options.is_complete = False
-        notes.append("ended early")
-        print("\nended early; what was measured is kept")
+        notes.append(f"ended early: {type(error).__name__} {error}")
+        print("\n" + notes[-1])
     finally:
         for crew in workers.values():
             for worker in crew.values():
