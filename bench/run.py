@@ -32,7 +32,7 @@ PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": 
 PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
 OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
-HOPELESS = 10  # one that is so many times slower is not run again after its way was found, not even to be judged
+HOPELESS = 10  # one that is so many times slower is not run again after its way was found, nor judged
 
 
 class Gone(Exception):
@@ -173,8 +173,9 @@ def measure(workload, workers, judge, options, notes):
                 continue
             _, seconds, out_dtype, how = answer.split(" ", 3)
             figure = Figure(max(float(seconds), 1e-9), how)  # a call may be shorter than the clock's step
-            ours = figures.get("batchdot", figure)
-            if not workload.name.startswith("plan") and figure.estimate <= HOPELESS * ours.estimate:
+            best = min((other.estimate for peer, other in figures.items() if peer != "batchdot" and not other.wrong),
+                       default=math.inf)
+            if not workload.name.startswith("plan") and figure.estimate <= HOPELESS * best:
                 judge.ask("spoil")
                 worker.ask("run 1")
                 worker.ask("store")
@@ -395,6 +396,7 @@ def main():
     name, file = cpu()
     print(f"{name}, {len(cpus)} CPUs")
     workers = {}
+    ended_early = False
     began = time.monotonic()
     try:
         for threads in numbers:
@@ -436,7 +438,7 @@ def main():
                 if workload.name.startswith("plan"):
                     crew["batchdot"].end()
     except (KeyboardInterrupt, Exception) as error:  # whatever it was: what was measured is kept
-        options.is_complete = False
+        ended_early, options.is_complete = True, False
         notes.append(f"ended early: {type(error).__name__} {error}")
         print("\n" + notes[-1])
     finally:
@@ -466,7 +468,7 @@ def main():
         subprocess.run([sys.executable, ROOT / "bench/table.py", output, ROOT / "README.md", ROOT / "docs/performance.md"],
                        check=True)
     print("written:", output.relative_to(ROOT) if output.is_relative_to(ROOT) else output)
-    return 1 if wrong else 0
+    return 1 if wrong or ended_early else 0
 
 
 if __name__ == "__main__":

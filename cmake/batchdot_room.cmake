@@ -14,8 +14,8 @@ endfunction()
 
 # batchdot_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...] [COMPUTES]): a GoogleTest program; each
 # of its tests is one of ctest's. It links the rooms' objects and so reaches what the shared library hides. It runs in
-# the root of the repository. What is tested is optimised as always; the test's own code is not, which compiles in a
-# fifth of the time, or a little where it COMPUTES by itself what is expected.
+# the root of the repository. The rooms are optimised as always; the test's own code is not, which compiles in a
+# fifth of the time, and a little if it COMPUTES much by itself.
 function(batchdot_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "COMPUTES" "" "SOURCES;LINK;LABELS")
   add_executable(${name} ${arg_SOURCES})

@@ -99,7 +99,7 @@ class DotsItems {
             const AxisWalk& k, std::int64_t base, std::int64_t count, std::int64_t depth,
             std::size_t panel) const {
     kernel::PackCall call{};
-    call.source = source + base * static_cast<std::int64_t>(dtype.size_bytes());
+    call.source = source + base * element_bytes(dtype);
     call.row_stride = items.stride;
     call.row_offsets = items.offsets;
     call.k_stride = k.stride;
@@ -115,7 +115,7 @@ class DotsItems {
   void store_sums(std::int64_t at, std::int64_t count) const {
     const FloatModeGuard mode(FloatMode::kDefault);
     const FoldedAxes& batch = step_.folded.batch;
-    const auto out_bytes = static_cast<std::int64_t>(step_.out_dtype.size_bytes());
+    const std::int64_t out_bytes = element_bytes(step_.out_dtype);
     StoreBlock block{};
     block.sums = scratch_ + layout_.sums;
     block.sum_plane = layout_.chunk;

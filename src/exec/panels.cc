@@ -100,7 +100,7 @@ void Panels::pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64
     call.K = (depth - at + inner - 1) / inner;
     call.panel = panel + at * row_bytes;
     if (at + kLinesAhead < positions) {
-      // Every line is of another page: no hardware looks ahead.
+      // Lines that follow each other here lie pages apart: no hardware looks ahead.
       const std::byte* ahead = source + k.at(at + kLinesAhead) * bytes;
       for (int row = 0; row < call.rows; ++row) {
         const std::int64_t offset =

@@ -11,10 +11,6 @@
 
 namespace batchdot {
 
-inline std::int64_t element_bytes(DType dtype) {
-  return static_cast<std::int64_t>(dtype.size_bytes());
-}
-
 /// A block of an operand where it lies: rows of lhs or columns of rhs, by k.
 struct PanelSource {
   const std::byte* data;  ///< of position 0 of a walk with one stride; offsets count from here too

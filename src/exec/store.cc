@@ -32,7 +32,7 @@ kernel::StoreOperand operand_of(const StoreSide& side, DType dtype, const Run& r
                                 const Run& columns) {
   if (side.data == nullptr) return {};
   const std::int64_t offset = side.rows.at(rows.first) + side.columns.at(columns.first);
-  return {side.data + offset * static_cast<std::int64_t>(dtype.size_bytes()), rows.step(side.rows),
+  return {side.data + offset * element_bytes(dtype), rows.step(side.rows),
           columns.step(side.columns)};
 }
 
@@ -42,7 +42,7 @@ StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t
                      const BlockAxis& rows, const BlockAxis& columns) {
   if (base == nullptr) return {};
   offset += base_of(rows.axes, side, rows.first) + base_of(columns.axes, side, columns.first);
-  return {base + offset * static_cast<std::int64_t>(dtype.size_bytes()),
+  return {base + offset * element_bytes(dtype),
           walk(rows.axes, side, rows.first, rows.count, rows.table),
           walk(columns.axes, side, columns.first, columns.count, columns.table)};
 }
@@ -50,7 +50,7 @@ StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t
 void store(const ContractStep& step, const StoreBlock& block) {
   const Finish& finish = step.finish;
   const kernel::StoreFunction store_block = step.kernels->store[step.out_dtype.index()];
-  const auto out_bytes = static_cast<std::int64_t>(step.out_dtype.size_bytes());
+  const std::int64_t out_bytes = element_bytes(step.out_dtype);
   // Of complex sums a panel element is a pair, and lies as re and im apart.
   const auto sum_bytes =
       static_cast<std::int64_t>(step.kernels->panel_bytes) / (step.out_dtype.is_complex() ? 2 : 1);

@@ -24,7 +24,7 @@ class VectorItem {
         scratch_(task.scratch),
         control_(*task.control),
         element_(static_cast<std::int64_t>(step.kernels->panel_bytes)),
-        out_element_(static_cast<std::int64_t>(step.out_dtype.size_bytes())),
+        out_element_(element_bytes(step.out_dtype)),
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
         rhs_(address_of(step.rhs, step.rhs_dtype, task)),
         out_(address_of(step.out, step.out_dtype, task)),

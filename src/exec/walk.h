@@ -10,6 +10,10 @@
 
 namespace batchdot {
 
+inline std::int64_t element_bytes(DType dtype) {
+  return static_cast<std::int64_t>(dtype.size_bytes());
+}
+
 inline kernel::FloatMode mode_of(kernel::Arithmetic arithmetic) {
   return arithmetic == kernel::Arithmetic::kBF16 ? kernel::FloatMode::kFlush
                                                  : kernel::FloatMode::kDefault;

@@ -205,7 +205,9 @@ HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
 
 // How a tile finds its operands: by the strides of the call, of the last vector only a part; by the
 // strides; or in packed panels, whose strides are constants. Those take a tenth fewer instructions.
+// Tiles of so many vectors have that form: large products consist of them.
 enum class Access : std::uint8_t { kPartly, kStrided, kPacked };
+inline constexpr int kLargeTile = 10;
 
 // One tile of a call.
 template <class T, int MR, int NV, Access kAccess>
@@ -311,7 +313,7 @@ template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
   constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
   if (call.columns != kWidth) return tiles_real_of<T, MR, NV, Access::kPartly>(call);
-  if constexpr (MR * NV >= 10) {  // what large products consist of
+  if constexpr (MR * NV >= kLargeTile) {
     if (call.a_row == 1 && call.a_k == MR && call.b_k == kWidth) {
       return tiles_real_of<T, MR, NV, Access::kPacked>(call);
     }

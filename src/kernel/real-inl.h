@@ -8,7 +8,6 @@
 #define BATCHDOT_REAL_INL_H
 #endif
 
-#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -36,17 +35,6 @@ PackFunction pack_narrow() {
   }
 }
 
-// The largest tile that compilers keep in registers: integers want some for products, and with AVX2
-// those of 64 bits for their halves.
-template <class T>
-inline constexpr int kTileMR = std::is_floating_point_v<T> ? kRealMR
-                               : HWY_TARGET == HWY_AVX2    ? (sizeof(T) == 4 ? 4 : 3)
-                                                           : std::min(kRealMR, 7);
-template <class T>
-inline constexpr int kTileNV = std::is_floating_point_v<T>                ? kRealNV
-                               : HWY_TARGET == HWY_AVX2 && sizeof(T) == 8 ? 1
-                                                                          : 2;
-
 template <class T, bool kIsScalar>
 ArithmeticKernels real_kernels() {
   constexpr bool kLoops = kIsScalar || (std::is_same_v<T, std::int64_t> && HWY_TARGET > HWY_AVX2);
@@ -63,7 +51,9 @@ ArithmeticKernels real_kernels() {
     });
     kernels.dots = reference_dots<T>;
   } else {
-    constexpr int kMR = kTileMR<T>, kNV = kTileNV<T>;
+    constexpr bool kIsFloat = std::is_floating_point_v<T>;
+    constexpr int kMR = kIsFloat ? kRealMR : sizeof(T) == 4 ? kI32MR : kI64MR;
+    constexpr int kNV = kIsFloat ? kRealNV : sizeof(T) == 4 ? kI32NV : kI64NV;
     kernels.MR = kMR;
     kernels.NV = kNV;
     kernels.lanes = static_cast<int>(HWY_LANES(T));

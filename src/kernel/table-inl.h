@@ -22,11 +22,14 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 inline constexpr int kScalarLanes = 4;
 
 // Register tiles. 32 vector registers: 8 x 3, which loads least for each multiply-add and is at the
-// peak from K = 16 up; 16 registers: 6 x 2. Complex numbers take two accumulators for an element.
+// peak from K = 16 up; 16 registers: 6 x 2. Complex numbers take two accumulators for an element,
+// integers want registers for products, those of 64 bits on AVX2 for their halves too.
 #if HWY_TARGET == HWY_AVX2
 inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 6, kComplexNV = 1;
+inline constexpr int kI32MR = 4, kI32NV = 2, kI64MR = 3, kI64NV = 1;
 #else
 inline constexpr int kRealMR = 8, kRealNV = 3, kComplexMR = 6, kComplexNV = 2;
+inline constexpr int kI32MR = 7, kI32NV = 2, kI64MR = 7, kI64NV = 2;
 #endif
 
 // Fills tile[i][v] for every height 1 .. MR and width 1 .. NV.
