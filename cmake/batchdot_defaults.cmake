@@ -33,4 +33,7 @@ if(BATCHDOT_SANITIZE)
   add_compile_options(-fsanitize=${BATCHDOT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${BATCHDOT_SANITIZE})
   add_compile_definitions(BATCHDOT_SANITIZED)
+  if(BATCHDOT_SANITIZE MATCHES "address.*undefined")
+    add_compile_options(-fno-sanitize=null,object-size)  # AddressSanitizer sees the same addresses
+  endif()
 endif()

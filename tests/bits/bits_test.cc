@@ -12,8 +12,8 @@
 #include "batchdot/plan.h"
 #include "src/kernel/convert.h"
 #include "src/kernel/float_mode.h"
-#include "tests/bits/random_problem.h"
-#include "tests/bits/scalar_program.h"
+#include "tests/problems/random_problem.h"
+#include "tests/problems/scalar_program.h"
 
 namespace batchdot::bits {
 namespace {

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "batchdot/plan.h"
-#include "tests/bits/random_problem.h"
 #include "tests/conformance/case_file.h"
+#include "tests/problems/random_problem.h"
 #include "tests/refusal.h"
 
 namespace batchdot::conformance {

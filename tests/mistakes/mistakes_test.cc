@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "tests/mistakes/valid_problem.h"
+#include "tests/problems/valid_problem.h"
 
 namespace batchdot {
 namespace {

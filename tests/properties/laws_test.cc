@@ -10,8 +10,8 @@
 #include "batchdot/notation.h"
 #include "batchdot/plan.h"
 #include "src/kernel/convert.h"
-#include "tests/bits/random_problem.h"
-#include "tests/bits/scalar_program.h"
+#include "tests/problems/random_problem.h"
+#include "tests/problems/scalar_program.h"
 #include "tests/reference.h"
 
 namespace batchdot {

@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "tests/mistakes/valid_problem.h"
+#include "tests/problems/valid_problem.h"
 
 namespace batchdot {
 namespace {

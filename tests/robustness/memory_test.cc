@@ -9,8 +9,8 @@
 
 #include "batchdot/notation.h"
 #include "batchdot/plan.h"
-#include "tests/bits/random_problem.h"
-#include "tests/bits/scalar_program.h"
+#include "tests/problems/random_problem.h"
+#include "tests/problems/scalar_program.h"
 #include "tests/robustness/guarded.h"
 #include "tests/sanitized.h"
 

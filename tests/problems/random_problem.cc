@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/bits/random_problem.h"
+#include "tests/problems/random_problem.h"
 
 #include <algorithm>
 #include <bit>

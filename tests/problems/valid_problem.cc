@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/mistakes/valid_problem.h"
+#include "tests/problems/valid_problem.h"
 
 #include <algorithm>
 #include <numeric>

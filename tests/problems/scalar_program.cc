@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/bits/scalar_program.h"
+#include "tests/problems/scalar_program.h"
 
 #include <algorithm>
 #include <bit>
