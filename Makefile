@@ -6,9 +6,10 @@ PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 
-# CMake reads both; a compiler cache is used where there is one.
+# CMake reads both; a compiler cache is used where there is one, and takes precompiled headers with these words.
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(notdir $(shell command -v ccache 2>/dev/null))
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
 .PHONY: run test build install uninstall deb oracle nightly bench bench-all format clean help packages
 

@@ -12,15 +12,27 @@ function(batchdot_sources sources_variable tests_variable)
   set(${tests_variable} ${tests} PARENT_SCOPE)
 endfunction()
 
-# batchdot_share_gtest(<name> <key>): GoogleTest's headers, half of what a test takes to compile, are compiled once for
-# all programs of one key, which stands for their compile options.
-function(batchdot_share_gtest name key)
+# batchdot_share_gtest(<name> <level> <target>...): GoogleTest's headers, half of what a test takes to compile, are compiled
+# once for all programs with the same level of optimisation and the same definitions, which the linked targets bring.
+function(batchdot_share_gtest name level)
+  set(key ${level})
+  foreach(target IN LISTS ARGN)
+    if(TARGET ${target})
+      get_target_property(definitions ${target} INTERFACE_COMPILE_DEFINITIONS)
+      if(definitions)
+        list(APPEND key ${definitions})
+      endif()
+    endif()
+  endforeach()
   get_property(first GLOBAL PROPERTY "BATCHDOT_GTEST_HEADERS${key}")
   if(first)
     target_precompile_headers(${name} REUSE_FROM ${first})
   else()
     target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
     set_property(GLOBAL PROPERTY "BATCHDOT_GTEST_HEADERS${key}" ${name})
+  endif()
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # else a compiler cache would find nothing again
+    target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
 endfunction()
 
@@ -37,7 +49,7 @@ function(batchdot_test name)
     set(level -O0)
   endif()
   target_compile_options(${name} PRIVATE ${level})
-  batchdot_share_gtest(${name} ${level})
+  batchdot_share_gtest(${name} ${level} ${arg_LINK})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_compile_definitions(${name} PRIVATE BATCHDOT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE batchdot_internal GTest::gmock GTest::gtest_main ${arg_LINK})
@@ -50,16 +62,20 @@ function(batchdot_test name)
     PROPERTIES LABELS "${labels}" TIMEOUT 600)
 endfunction()
 
-# batchdot_room(<room> [LINK <target>...] [TEST_LINK <target>...] [TEST_COMPUTES]): src/<room> as an object library
-# batchdot_<room>, its `*_test.cc` as the program <room>_test. LINK is private to the library.
+# batchdot_room(<room> [LINK <target>...] [TEST_LINK <target>...] [COMPUTES] [TEST_COMPUTES]): src/<room> as an object
+# library batchdot_<room>, its `*_test.cc` as the program <room>_test. LINK is private to the library. Where a sanitizer
+# watches, only a room that COMPUTES is optimised: the others compile in half the time.
 function(batchdot_room room)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "TEST_COMPUTES" "" "LINK;TEST_LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "COMPUTES;TEST_COMPUTES" "" "LINK;TEST_LINK")
   batchdot_sources(sources tests)
   add_library(batchdot_${room} OBJECT ${sources})
   target_compile_features(batchdot_${room} PUBLIC cxx_std_20)
   target_include_directories(batchdot_${room} PRIVATE
     "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
   target_link_libraries(batchdot_${room} PRIVATE ${arg_LINK})
+  if(BATCHDOT_SANITIZE AND NOT arg_COMPUTES)
+    target_compile_options(batchdot_${room} PRIVATE -O0)
+  endif()
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_ROOMS batchdot_${room})
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_LINK ${arg_LINK})
   if(BATCHDOT_BUILD_TESTS AND tests)
