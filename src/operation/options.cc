@@ -133,8 +133,9 @@ class NumberReader {
     std::int64_t value = 0;
     for (; peek() >= '0' && peek() <= '9'; ++at_) {
       const auto shifted = checked_multiply(value, 10);
-      const auto next =
-          shifted ? checked_add(*shifted, peek() - '0') : std::optional<std::int64_t>();
+      const int digit = peek() - '0';
+      const auto next = shifted ? checked_add(*shifted, negative ? -digit : digit)
+                                : std::optional<std::int64_t>();
       if (!next) {
         throw Error(ErrorCode::kOverflow,
                     text("--", option_.name, ": a number of more than 64 bits", " at position ",
@@ -143,7 +144,7 @@ class NumberReader {
       value = *next;
     }
     if (peek() == '.' || peek() == 'e') fail("expected a whole number");
-    return negative ? -value : value;
+    return value;
   }
 
   void expect_end() {

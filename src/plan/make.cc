@@ -120,6 +120,15 @@ DType choose_dtype(std::span<const Layout> operands, const PlanOptions& options,
       throw Error(ErrorCode::kDType, text("plan: ", options.compute_dtype->name(),
                                           " is for storage, not for products"));
     }
+    for (int i = 0; i < count; ++i) {
+      const DType dtype = operands[static_cast<std::size_t>(i)].dtype;
+      if (dtype.is_complex() && !options.compute_dtype->is_complex()) {
+        refuse_dtype(
+            text("plan: ", operand_name(i, count), " is ", dtype.name(), ", whose imaginary part ",
+                 options.compute_dtype->name(), " would lose: name a complex dtype to compute in"),
+            i);
+      }
+    }
     return *options.compute_dtype;
   }
   for (int i = 0; i < count; ++i) {

@@ -118,7 +118,9 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
   arguments.verb = &verb;
   arguments.words = app.remaining();
   for (const std::string& word : arguments.words) {
-    if (word.size() > 1 && word[0] == '-') refuse_option(verb, slots, word);
+    // "-4,64" is no option but a shape, which says what is wrong with it.
+    const bool is_number = word.size() > 1 && word[1] >= '0' && word[1] <= '9';
+    if (word.size() > 1 && word[0] == '-' && !is_number) refuse_option(verb, slots, word);
   }
   if (end != words.end()) arguments.words.insert(arguments.words.end(), end + 1, words.end());
   for (const Slot& slot : slots) {

@@ -54,7 +54,10 @@ int run_verb(std::span<const std::string_view> words, Session& session) {
   }
   const Verb& verb = find_verb(session.verbs, first);
   const Arguments arguments = parse_arguments(verb, words.subspan(1));
-  if (!arguments.has("help")) return verb.run(arguments, session);
+  if (!arguments.has("help")) {
+    default_target();  // an unknown BATCHDOT_TARGET is refused even where nothing is computed
+    return verb.run(arguments, session);
+  }
   const Operation* operation = nullptr;
   if (verb.takes_operation && !arguments.words.empty()) {
     operation = &find_operation(arguments.words[0]);
