@@ -134,6 +134,9 @@ struct TinyCall {
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes
 static_assert(kTinyK <= kBlock);
+/// Rows of the result of up to so many vectors are computed whole: what is read and written lies in
+/// the order of addresses then, which the hardware asks for by itself.
+inline constexpr int kTinyNV = 4;
 
 /// Dot products of rows that are read where they lie, k contiguous in both.
 ///
@@ -199,8 +202,8 @@ struct ArithmeticKernels {
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
   DotsFunction dots;
-  TinyFunction tiny;      ///< null: this arithmetic has none
-  RowsFunction row_dots;  ///< null: there is none
+  TinyFunction tiny;                         ///< null: this arithmetic has none
+  RowsFunction row_dots;                     ///< null: there is none
   RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.

@@ -9,8 +9,10 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"
@@ -23,11 +25,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR  // which has one lane, no interleaving, and is not used
 
-inline constexpr int kTinyNV = 2;
 // Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers and
 // sums as there are registers for.
 template <int NV>
-inline constexpr std::int64_t kTinyMR = (HWY_TARGET == HWY_AVX2) && NV == 2 ? 6 : 8;
+inline constexpr int kTinyMR = NV == 1                  ? 8
+                               : HWY_TARGET == HWY_AVX2 ? 12 / NV
+                                                        : std::min(8, 24 / NV);
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
 // own.
 inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
@@ -61,11 +64,20 @@ class TinyRow {
 template <int MR, int NV, class Row, class D, class T = hn::TFromD<D>>
 HWY_INLINE void tiny_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at, const T* b,
                           const Row& b_row, hn::Vec<D> (&acc)[MR][NV]) {
-  hn::Vec<D> b_vectors[NV];
-  for (int v = 0; v < NV; ++v) b_vectors[v] = b_row.load(b, v);
-  for (int i = 0; i < MR; ++i) {
-    const auto a_ik = hn::Set(d, a_rows[i][a_at]);
-    for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_vectors[v], acc[i][v]);
+  if constexpr (MR < NV) {  // the fewer of the two stay in registers
+    hn::Vec<D> a_k[MR];
+    for (int i = 0; i < MR; ++i) a_k[i] = hn::Set(d, a_rows[i][a_at]);
+    for (int v = 0; v < NV; ++v) {
+      const auto b_kv = b_row.load(b, v);
+      for (int i = 0; i < MR; ++i) acc[i][v] = hn::MulAdd(a_k[i], b_kv, acc[i][v]);
+    }
+  } else {
+    hn::Vec<D> b_k[NV];
+    for (int v = 0; v < NV; ++v) b_k[v] = b_row.load(b, v);
+    for (int i = 0; i < MR; ++i) {
+      const auto a_ik = hn::Set(d, a_rows[i][a_at]);
+      for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_k[v], acc[i][v]);
+    }
   }
 }
 
@@ -163,33 +175,31 @@ class TinyColumns {
 ///       ...                       ...
 ///
 /// A vector takes 128 bits of every fourth (f64: second) column, so all shuffles stay in their 128
-/// bits.
-template <int NV, class D, class T = hn::TFromD<D>>
-HWY_INLINE void transpose_to_panel(D d, const TinyCall& call, const T* b, T* HWY_RESTRICT panel) {
+/// bits. The panel has `row` elements for each k, whole vectors.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void transpose_to_panel(D d, const TinyCall& call, const T* b, std::int64_t row,
+                                   T* HWY_RESTRICT panel) {
   constexpr std::int64_t kStep = TinyColumns<T>::kStep;
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
-  constexpr std::int64_t kRow = NV * kLanes;
-  for (std::int64_t k = 0; k < call.K; k += kStep, panel += kStep * kRow) {
+  for (std::int64_t k = 0; k < call.K; k += kStep, panel += kStep * row) {
     const TinyColumns<T> columns(b + k, call.b_column, call.N - 1, call.K - k);
-    for (int v = 0; v < NV; ++v) {
-      T* to = panel + v * kLanes;
+    for (std::int64_t column = 0; column < row; column += kLanes) {
+      T* to = panel + column;
       hn::Vec<D> pieces[kPieceLanes<T>];
-      for (int i = 0; i < kPieceLanes<T>; ++i) pieces[i] = columns.load(d, v * kLanes + i);
+      for (int i = 0; i < kPieceLanes<T>; ++i) pieces[i] = columns.load(d, column + i);
       transpose_pieces(d, pieces);
-      for (int i = 0; i < kPieceLanes<T>; ++i) hn::StoreU(pieces[i], d, to + i * kRow);
+      for (int i = 0; i < kPieceLanes<T>; ++i) hn::StoreU(pieces[i], d, to + i * row);
     }
   }
 }
 
+// tiny_rows of 1 to kTinyMR<NV> rows.
 template <class T, std::size_t kLanes, int NV, bool kWhole, bool kContiguousA>
-inline constexpr TinyFunction kTinyRows[] = {tiny_rows<T, 1, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 2, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 3, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 4, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 5, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 6, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 7, kLanes, NV, kWhole, kContiguousA>,
-                                             tiny_rows<T, 8, kLanes, NV, kWhole, kContiguousA>};
+inline constexpr auto kTinyRows = []<int... kRows>(std::integer_sequence<int, kRows...>) {
+  return std::array<TinyFunction, sizeof...(kRows)>{
+      tiny_rows<T, kRows + 1, kLanes, NV, kWhole, kContiguousA>...};
+}
+(std::make_integer_sequence<int, kTinyMR<NV>>());
 
 // Asks for the next item, part by part, while this one is multiplied: what lies item by item. Items
 // of several passes take too long for the hardware to ask for in time. After the last item of a
@@ -241,13 +251,16 @@ void tiny_columns(const TinyCall& call) {
   constexpr auto kRow = static_cast<std::int64_t>(NV * kLanes);
   constexpr std::int64_t kPanels = 16384 / sizeof(T);
   static_assert(kTinyK * kRow <= kPanels);
+  constexpr std::int64_t kRows = kTinyMR<NV>;
   const auto& rows_of = call.a_k == 1 ? kTinyRows<T, kLanes, NV, kWhole, true>
                                       : kTinyRows<T, kLanes, NV, kWhole, false>;
-  if (call.M <= kTinyMR<NV> && call.b_column == 1) return rows_of[call.M - 1](call);
+  if (call.M <= kRows && call.b_column == 1) {
+    return rows_of[static_cast<std::size_t>(call.M - 1)](call);
+  }
 
   HWY_ALIGN T panels[kPanels];
   const std::int64_t panel = (call.K + 3) / 4 * 4 * kRow;
-  const std::int64_t passes = (call.M + kTinyMR<NV> - 1) / kTinyMR<NV>;
+  const std::int64_t passes = (call.M + kRows - 1) / kRows;
   // Several passes go over one item at a time: over more, they read in too many places at once.
   const std::int64_t most =
       passes > 1 ? 1 : std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
@@ -260,8 +273,8 @@ void tiny_columns(const TinyCall& call) {
     some.b = b;
     if (call.b_column != 1) {
       for (std::int64_t i = 0; i < some.items; ++i) {
-        transpose_to_panel<NV>(hn::CappedTag<T, kLanes>(), call, b + i * call.b_item,
-                               panels + i * panel);
+        transpose_to_panel(hn::CappedTag<T, kLanes>(), call, b + i * call.b_item, kRow,
+                           panels + i * panel);
       }
       some.b = panels;
       some.b_item = panel;
@@ -273,7 +286,7 @@ void tiny_columns(const TinyCall& call) {
       some.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
       some.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row;
       if (passes > 1) next.ask();
-      rows_of[rows - 1](some);
+      rows_of[static_cast<std::size_t>(rows - 1)](some);
       row += rows;
     }
   }
@@ -312,7 +325,7 @@ void tiny_4x4(const TinyCall& call) {
   }
 }
 
-// Rows of the result of at most two vectors: by the narrowest vectors that hold one.
+// Rows of the result of at most kTinyNV vectors: by as few and as narrow ones as hold a row.
 template <class T>
 void tiny_narrow(const TinyCall& call) {
   constexpr auto kWidest = static_cast<std::int64_t>(HWY_LANES(T));
@@ -326,44 +339,74 @@ void tiny_narrow(const TinyCall& call) {
   if (call.N <= kNarrowest) return of_width.template operator()<kNarrowest, 1>();
   if (call.N <= 2 * kNarrowest) return of_width.template operator()<2 * kNarrowest, 1>();
   if (call.N <= kWidest) return of_width.template operator()<kWidest, 1>();
-  return of_width.template operator()<kWidest, kTinyNV>();
+  if (call.N <= 2 * kWidest) return of_width.template operator()<kWidest, 2>();
+  if constexpr (2 * kWidest < kTinyN) {
+    if (call.N <= 3 * kWidest) return of_width.template operator()<kWidest, 3>();
+    return of_width.template operator()<kWidest, kTinyNV>();
+  }
 }
 
-// Wider rows, in parts of two vectors, a few rows at a time: the result is written along its rows.
-// Columns along k are put into a panel for each part.
+// tiny_rows for rows of call.N elements, at most kTinyNV vectors.
+template <class T, int NV = 1>
+const TinyFunction* rows_of_width(const TinyCall& call) {
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  if constexpr (NV < kTinyNV) {
+    if (call.N > NV * kLanes) return rows_of_width<T, NV + 1>(call);
+  }
+  constexpr auto of = []<bool kWhole>(bool contiguous_a) {
+    return contiguous_a ? kTinyRows<T, HWY_LANES(T), NV, kWhole, true>.data()
+                        : kTinyRows<T, HWY_LANES(T), NV, kWhole, false>.data();
+  };
+  if (!kMasksAreFree && call.N == NV * kLanes) {
+    return of.template operator()<!kMasksAreFree>(call.a_k == 1);
+  }
+  return of.template operator()<false>(call.a_k == 1);
+}
+
+// Wider rows, in nearly equal parts of whole vectors, a few rows at a time: the result is written
+// along its rows. Columns along k are put into a panel for each part.
 template <class T>
 void tiny_wide(const TinyCall& call) {
-  constexpr auto kPart = static_cast<std::int64_t>(kTinyNV * HWY_LANES(T));
-  constexpr std::int64_t kRows = kTinyMR<kTinyNV>;
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
   HWY_ALIGN T panels[kTinyK * kTinyN];
-  static_assert(kTinyN % kPart == 0);
   const bool turns = call.b_column != 1;
-  const std::int64_t passes = (call.M + kRows - 1) / kRows;
-  NextItem<T> next(call, passes * ((call.N + kPart - 1) / kPart));
+  const std::int64_t vectors = (call.N + kLanes - 1) / kLanes;
+  const std::int64_t parts = (vectors + kTinyNV - 1) / kTinyNV;
+  const std::int64_t part_vectors = (vectors + parts - 1) / parts;
+  const std::int64_t width = part_vectors * kLanes;
+  const std::int64_t rows = part_vectors == kTinyNV ? kTinyMR<kTinyNV> : kTinyMR<kTinyNV - 1>;
+  const std::int64_t passes = (call.M + rows - 1) / rows;
+  TinyCall part = call;
+  part.items = 1;
+  part.N = width;
+  const TinyFunction* const whole_rows = rows_of_width<T>(part);
+  part.N = call.N - (parts - 1) * width;
+  const TinyFunction* const last_rows = rows_of_width<T>(part);
+  NextItem<T> next(call, passes * parts);
   for (std::int64_t item = 0; item < call.items; ++item) {
     next.after(item);
     const T* b = static_cast<const T*>(call.b) + item * call.b_item;
-    TinyCall part = call;
-    part.items = 1;
-    for (std::int64_t column = 0; turns && column < call.N; column += kPart) {
-      part.N = std::min(kPart, call.N - column);
-      transpose_to_panel<kTinyNV>(hn::ScalableTag<T>(), part, b + column * call.b_column,
-                                  panels + column * kTinyK);
+    part.b_column = call.b_column;
+    for (std::int64_t column = 0; turns && column < call.N; column += width) {
+      part.N = std::min(width, call.N - column);
+      transpose_to_panel(hn::ScalableTag<T>(), part, b + column * call.b_column, width,
+                         panels + column * kTinyK);
     }
     if (turns) {
       part.b_column = 1;
-      part.b_k = kPart;
+      part.b_k = width;
     }
     std::int64_t row = 0;
     for (std::int64_t pass = passes; pass > 0; --pass) {
       part.M = (call.M - row + pass - 1) / pass;
       part.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
-      for (std::int64_t column = 0; column < call.N; column += kPart) {
-        part.N = std::min(kPart, call.N - column);
+      for (std::int64_t column = 0; column < call.N; column += width) {
+        const bool is_last = call.N - column <= width;
+        part.N = is_last ? call.N - column : width;
         part.b = turns ? panels + column * kTinyK : b + column;
         part.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row + column;
         next.ask();
-        tiny_narrow<T>(part);
+        (is_last ? last_rows : whole_rows)[part.M - 1](part);
       }
       row += part.M;
     }

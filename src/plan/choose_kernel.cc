@@ -35,8 +35,9 @@ constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
 constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
-// Rows that meet so many columns are packed: panels take fewer instructions than rows in place.
-constexpr std::int64_t kManyColumns = 256;
+// Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
+// rows that lie apart half as many elements are enough.
+constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
@@ -51,7 +52,8 @@ constexpr std::int64_t kStreamK = 32;
 constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
 constexpr std::int64_t kTinyPrefetchLeast = 3500;
 // Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
-constexpr double kNearTotal = 1 << 20;
+// Where rows are computed whole they may lie in L3, too.
+constexpr double kNearTotal = 1 << 20, kWholeRowsNearTotal = 16 << 20;
 // Multiply-adds of a work item of tiny products, some microseconds.
 constexpr std::int64_t kTinyWork = 1 << 16;
 
@@ -91,9 +93,11 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
     return "the axes of lhs do not fold into M and K";
   }
   const std::int64_t columns = std::min(f.N, step.blocking.NC);
-  if (columns >= kManyColumns && f.K >= kernel::kBlock) return "rows of lhs are used many times";
-  const auto row_bytes = std::llabs(one_stride(f.m, Side::kLhs).value_or(0)) *
-                         static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t row = std::llabs(one_stride(f.m, Side::kLhs).value_or(0));
+  const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  if (columns >= kManyColumns && f.K >= (row > f.K ? kManyK / 2 : kManyK)) {
+    return "rows of lhs are used many times";
+  }
   if (columns >= 4 * step.blocking.NR && row_bytes > 0 && row_bytes % kPageBytes == 0) {
     return "rows of lhs lie whole pages apart, in the same lines of a cache, and are used many "
            "times";
@@ -449,8 +453,9 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   b.MC = f.M;
   b.NC = f.N;
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const bool rows_are_whole = f.N <= kernel::kTinyNV * step.kernels->lanes;
   step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
-                    total_bytes(step) > kNearTotal;
+                    total_bytes(step) > (rows_are_whole ? kWholeRowsNearTotal : kNearTotal);
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));

@@ -298,6 +298,12 @@ TEST(ChooseKernel, RowsThatMeetManyColumnsArePacked) {
     choose(step);
     EXPECT_EQ(step.packs_lhs, N == 256);
   }
+  for (const std::int64_t row : {64, 65}) {  // side by side, and apart
+    ContractStep step = product(1, 100, 256, 64);
+    step.folded.m[0].lhs = row;
+    choose(step);
+    EXPECT_EQ(step.packs_lhs, row == 65);
+  }
 }
 
 // Beyond two threads scheduling is counted, not timed: the busiest task has little more to do than
