@@ -13,13 +13,16 @@ AGREE, REFUSED, DISAGREE = "agree", "both refuse", "DISAGREE"
 # Counted apart; docs/judges.md prints them.
 DELIBERATE = {
     "einsum size 1": "NumPy broadcasts a size 1 of any label; batchdot, like TensorFlow, only under `...` (DIM).",
+    "einsum diagonal of 0": "NumPy takes an extent of 0 on a diagonal for one that it has not met yet: `ii->i` of (0, 6)"
+    " has 6 elements, which the operand does not have; batchdot refuses (DIM).",
     "promotion": "Keras 3, NumPy and JAX compute operands of different dtypes in a common one; batchdot refuses"
     " (DTYPE) unless `--dtype` names it.",
     "complex128 narrowed": "Keras 3 gives the product of complex128 back as complex64; batchdot keeps complex128.",
     "fails when run": "Accepted as a symbolic tensor, refused whenever it is computed: `K.dot` of a vector in"
     " Keras 1.0, `ops.dot` of two vectors of different sizes in Keras 3. batchdot refuses at once.",
     "empty dot": "`K.dot` of Keras 1.0 reshapes to (-1, ...); beside an extent of 0 TensorFlow leaves"
-    " the first dim unknown and computes 0 or 1 for it; batchdot gives what is right.",
+    " the first dim unknown and computes 0 or 1 for it; batchdot gives what is right, or refuses as later releases do"
+    " (EMPTY_RESHAPE).",
     "axis below -rank": "An axis below -rank slips through the checks of Keras 2.2.5 and later and sometimes gives"
     " a meaningless result; batchdot refuses (AXIS_RANGE).",
 }
@@ -79,8 +82,11 @@ def shapes(problem, theirs, ours):
 def deliberate(problem, ours):
     """The deliberate difference that a refusal of ours alone may be."""
     code = ours.get("error", {}).get("code")
-    if code == "DIM" and problem["operation"] == "einsum" and _a_label_has_size_1(problem):
-        return "einsum size 1"
+    if code == "DIM" and problem["operation"] == "einsum":
+        if _a_label_has_size_1(problem):
+            return "einsum size 1"
+        if _a_diagonal_begins_with_0(problem):
+            return "einsum diagonal of 0"
     if code == "AXIS_RANGE" and _below_rank(problem):
         return "axis below -rank"
     if problem["operation"] == "dot" and code in ("RANK", "DIM"):
@@ -89,6 +95,9 @@ def deliberate(problem, ours):
             return "fails when run"
         if (problem["dialect"], code) == ("keras-3", "DIM") and ranks == [1, 1]:
             return "fails when run"
+    is_old_dot = (problem["operation"], problem.get("dialect")) == ("dot", "keras-1.0")
+    if code == "EMPTY_RESHAPE" and is_old_dot and problem["shapes"][0][0] == 0:
+        return "empty dot"
     return None
 
 
@@ -108,15 +117,31 @@ def _below_rank(problem):
     )
 
 
+def _extents(problem):
+    """For each operand of an einsum its labels with their extents, those under `...` left out."""
+    for term, shape in zip(problem["equation"].split("->")[0].split(","), problem["shapes"]):
+        head, _, tail = term.partition("...")
+        tail_extents = shape[len(shape) - len(tail) :] if tail else []
+        yield [*zip(head, shape), *zip(tail, tail_extents)]
+
+
 def _a_label_has_size_1(problem):
     """Does some label stand for 1 in one place and another size elsewhere?"""
     sizes = {}
-    for term, shape in zip(problem["equation"].split("->")[0].split(","), problem["shapes"]):
-        head, _, tail = term.partition("...")
-        tail_sizes = shape[len(shape) - len(tail) :] if tail else []
-        for label, size in [*zip(head, shape), *zip(tail, tail_sizes)]:
+    for operand in _extents(problem):
+        for label, size in operand:
             sizes.setdefault(label, set()).add(size)
     return any(1 in found and len(found) == 2 for found in sizes.values())
+
+
+def _a_diagonal_begins_with_0(problem):
+    """Does a label stand twice on an operand, for 0 first and then for something else?"""
+    for operand in _extents(problem):
+        first = {}
+        for label, size in operand:
+            if first.setdefault(label, size) == 0 != size:
+                return True
+    return False
 
 
 def values(problem, dtypes, theirs, ours):

@@ -51,6 +51,15 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [2, 4]}, dim, **ones), "einsum size 1")
         ones["shapes"] = [[2, 2], [3, 4]]
         self.assertEqual(self.outcome({"shape": [2, 4]}, dim, **ones), compare.DISAGREE)
+        empty = {"operation": "einsum", "equation": "aab->a", "shapes": [[0, 6, 3]]}
+        self.assertEqual(self.outcome({"shape": [6]}, dim, **empty), "einsum diagonal of 0")
+        empty["shapes"] = [[6, 0, 3]]
+        self.assertEqual(self.outcome({"shape": [6]}, dim, **empty), compare.DISAGREE)
+        empty = {"operation": "dot", "dialect": "keras-1.0", "shapes": [[0, 2, 0], [0, 4]]}
+        reshape = {"error": {"code": "EMPTY_RESHAPE"}}
+        self.assertEqual(self.outcome({"shape": [1, 2, 4]}, reshape, **empty), "empty dot")
+        empty["shapes"] = [[2, 0, 0], [0, 4]]
+        self.assertEqual(self.outcome({"shape": [2, 0, 4]}, reshape, **empty), compare.DISAGREE)
         self.assertEqual(self.outcome({"shape": [2, 1]}, below, axes=[-3, 1]), "axis below -rank")
         self.assertEqual(self.outcome({"shape": [2, 1]}, below, axes=[-2, 1]), compare.DISAGREE)
 
