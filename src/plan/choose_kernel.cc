@@ -430,7 +430,8 @@ std::string_view tiny_refuses(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
   if (f.M > kernel::kTinyM || f.N > kernel::kTinyN || f.K > kernel::kTinyK) {
-    return "M, N or K is not tiny";
+    static_assert(kernel::kTinyM == 32 && kernel::kTinyN == 32 && kernel::kTinyK == 64);
+    return "M or N is over 32, or K over 64";
   }
   if (f.M * f.N == 1) return "M * N = 1";
   if (const auto why = why_sums_need_scratch(step); !why.empty()) return why;

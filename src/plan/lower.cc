@@ -181,11 +181,14 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   facts.swapped = step.folded.swapped;
   facts.packs_lhs = step.packs_lhs;
   facts.packs_rhs = step.packs_rhs;
-  facts.MR = step.blocking.MR;
-  facts.NR = step.blocking.NR;
-  facts.MC = static_cast<int>(step.blocking.MC);
-  facts.KC = static_cast<int>(step.blocking.KC);
-  facts.NC = static_cast<int>(step.blocking.NC);
+  const bool has_blocks =
+      step.form == ContractStep::Form::kTiles || step.form == ContractStep::Form::kVector;
+  const Blocking blocking = has_blocks ? step.blocking : Blocking{};
+  facts.MR = blocking.MR;
+  facts.NR = blocking.NR;
+  facts.MC = static_cast<int>(std::min(blocking.MC, facts.M));
+  facts.KC = static_cast<int>(std::min(blocking.KC, facts.K));
+  facts.NC = static_cast<int>(std::min(blocking.NC, facts.N));
   facts.work_items += step.items;
   impl_->task_bytes = std::max(impl_->task_bytes, step.task_bytes);
   impl_->steps.emplace_back(std::move(step));

@@ -27,17 +27,21 @@ struct Timing {
   int samples = 0;
 };
 
-// The median of one call, after one that warms up: of at least seven samples and half a second.
-// What is short is called many times a sample.
+// The median of one call, after one that warms up: of at least seven samples and half a second, or
+// of what is done after ten seconds. What is short is called many times a sample.
 Timing time(const std::function<void()>& call) {
-  constexpr double kTotal = 0.5, kSample = 0.002;
+  constexpr double kTotal = 0.5, kMost = 10, kSample = 0.002;
   constexpr std::size_t kLeast = 7;
   call();
   const double once = std::max(seconds_of(call), 1e-9);
   const int calls = static_cast<int>(std::max(1.0, kSample / once));
   std::vector<double> samples;
   double spent = 0;
-  while (samples.size() < kLeast || spent < kTotal) {
+  if (calls == 1) {
+    samples.push_back(once);
+    spent = once;
+  }
+  while (samples.empty() || (spent < kMost && (samples.size() < kLeast || spent < kTotal))) {
     const double seconds = seconds_of([&] {
       for (int i = 0; i < calls; ++i) call();
     });
@@ -223,6 +227,7 @@ void print_json(const Outcome& outcome, const Problem& problem, DType dtype, std
   document["threads"] = outcome.facts.threads;
   document["target"] = outcome.facts.target;
   document["kernel"] = outcome.facts.kernel;
+  document["samples"] = outcome.run.samples;
   document["median_seconds"] = outcome.run.median_seconds;
   document["plan_seconds"] = outcome.plan.median_seconds;
   document["gflops"] = or_null(outcome.gflops);
@@ -270,11 +275,10 @@ const Verb kBenchVerb = {
     "OPERATION [OPTIONS] SHAPE...",
     "measure one problem",
     "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
-    "and "
-    "running: the median of at least seven times. Speed counts the useful operations alone. Beside "
-    "it "
-    "stands the peak of fused multiply-adds on registers, measured in the same run with as many "
-    "threads as have work; for integers there is none.",
+    "and running: the median of at least seven times, or of as many as ten seconds allow. Speed "
+    "counts the useful operations alone. Beside it stands the peak of fused multiply-adds on "
+    "registers, measured in the same run with as many threads as have work; for integers there is "
+    "none.",
     kOptions,
     true,
     {},
