@@ -27,20 +27,23 @@ struct Progress {
   std::atomic<Clock::rep> began{};      // computing, as ticks of the clock
 };
 
-// "\r 43 %, 0:12 left"
+// "0:12"
+std::string clock(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  const std::string rest = std::to_string(whole % 60);
+  return std::to_string(whole / 60) + ":" + (rest.size() < 2 ? "0" : "") + rest;
+}
+
+// "43 %, 0:12 left"; before the first of the items is done, how long it takes already.
 std::string progress_line(const Progress& progress, Clock::time_point now) {
   const std::int64_t items = progress.items.load();
   const std::int64_t done = std::min(progress.items_done.load(), items);
   if (items == 0) return "reading";
-  std::string line = std::to_string(100 * done / items) + " %";
-  if (done == 0) return line;
   const Clock::time_point began{Clock::duration(progress.began.load())};
-  const double left =
-      Seconds(now - began).count() * static_cast<double>(items - done) / static_cast<double>(done);
-  const auto seconds = static_cast<std::int64_t>(left + 0.5);
-  const std::string rest = std::to_string(seconds % 60);
-  return line + ", " + std::to_string(seconds / 60) + ":" + (rest.size() < 2 ? "0" : "") + rest +
-         " left";
+  const double spent = Seconds(now - began).count();
+  if (done == 0) return "0 %, " + clock(spent) + " so far";
+  const double left = spent * static_cast<double>(items - done) / static_cast<double>(done);
+  return std::to_string(100 * done / items) + " %, " + clock(left) + " left";
 }
 
 // Memory for a workspace, aligned as plans want it.
