@@ -31,11 +31,11 @@ FoldedAxis axis_of(const PairStrides& strides, const std::vector<Dim>& extents, 
 
 // Merges neighbours that move as one in every tensor.
 void merge(FoldedAxes& axes) {
-  FoldedAxes merged;
-  for (const FoldedAxis& axis : axes) {
+  std::size_t merged = 0;
+  for (const FoldedAxis axis : axes) {
     if (axis.extent == 1) continue;
-    if (!merged.empty()) {
-      FoldedAxis& outer = merged.back();
+    if (merged > 0) {
+      FoldedAxis& outer = axes[merged - 1];
       const auto nests = [&](std::int64_t outer_stride, std::int64_t inner_stride) {
         const auto whole = checked_multiply(inner_stride, axis.extent);
         return whole && *whole == outer_stride;
@@ -49,19 +49,23 @@ void merge(FoldedAxes& axes) {
         continue;
       }
     }
-    merged.push_back(axis);
+    axes[merged++] = axis;
   }
-  axes = std::move(merged);
+  axes.resize(merged);
 }
 
-// The order of these loops is free: the one that moves least in the result runs fastest.
+// The order of these loops is free: the one that moves least in the result runs fastest. Axes that
+// are equal in that keep their order; there are few, and std::stable_sort would allocate.
 void sort_and_merge(FoldedAxes& axes) {
-  std::stable_sort(axes.begin(), axes.end(), [](const FoldedAxis& a, const FoldedAxis& b) {
-    const auto key = [](const FoldedAxis& axis) {
-      return std::pair(std::llabs(axis.out), std::llabs(axis.lhs) + std::llabs(axis.rhs));
-    };
-    return key(a) > key(b);
-  });
+  const auto key = [](const FoldedAxis& axis) {
+    return std::pair(std::llabs(axis.out), std::llabs(axis.lhs) + std::llabs(axis.rhs));
+  };
+  for (auto next = axes.begin(); next != axes.end(); ++next) {
+    const auto place =
+        std::upper_bound(axes.begin(), next, *next,
+                         [&](const FoldedAxis& a, const FoldedAxis& b) { return key(a) > key(b); });
+    std::rotate(place, next, next + 1);
+  }
   merge(axes);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "batchdot/contraction.h"
+#include "batchdot/short_list.h"
 
 namespace batchdot {
 
@@ -53,7 +54,7 @@ struct LabelStride {
   Label label;
   std::int64_t stride;
 };
-using LabelStrides = std::vector<LabelStride>;
+using LabelStrides = ShortList<LabelStride, 6>;
 
 /// batch x M x N x K. m has rhs stride 0, n has lhs stride 0, k has out stride 0.
 struct Folded {
