@@ -201,7 +201,9 @@ class TileItem {
       }
       for (std::int64_t i = 0; i < tiles.parts; ++i) {
         runs.to_row(tiles, i);
+        runs.begin_at(panels, near);
         for (std::int64_t j = near; j < end;) j = runs.along(panels, j, end);
+        if (step_.gathers) runs.stream_rows(panels, end);
       }
     }
   }
@@ -258,7 +260,13 @@ class TileItem {
         call_.sum_plane = item.sum_row_ / 2;
       }
       sum_ += (block.row * call_.sum_row + block.column) * sum_bytes_;
-      may_stream_ = step.streams && item.streams_from(block.row, block.column);
+      may_stream_ = step.streams && !step.gathers && item.streams_from(block.row, block.column);
+      if (step.gathers) {
+        gathered_ = item.scratch(item.layout_.gathered);
+        out_row_bytes_ = call_.sum_row * sum_bytes_;
+        call_.sum_row = step.near_panels * step.blocking.NR;
+        call_.prefetches_sums = false;
+      }
     }
 
     // The tile of rows i, or the panel j, that the next runs are of.
@@ -277,6 +285,20 @@ class TileItem {
       call_.streams = may_stream_ && call_.columns == width && width * sum_bytes_ % kLine == 0;
       call_.b = b_ + column_ * column_bytes_ + width * skipped_bytes_;
       if (item_.step_.packs_rhs) call_.b_k = width * reals_;
+    }
+    // The first of the panels that the tile of rows meets before the next one does.
+    void begin_at(const EvenSplit& panels, std::int64_t near) {
+      first_column_ = panels.begin(near) * item_.kernels_.lanes;
+    }
+    // What was gathered since then, row by row: memory takes long runs up to 1.6 times as fast as a
+    // line of each row in turn, where all of these lie in the same bank.
+    void stream_rows(const EvenSplit& panels, std::int64_t end) const {
+      const std::int64_t last = std::min(block_.width, panels.begin(end) * item_.kernels_.lanes);
+      for (std::int64_t i = 0; i < MR_; ++i) {
+        item_.kernels_.stream(gathered_ + i * call_.sum_row * sum_bytes_,
+                              sum_ + (row_ + i) * out_row_bytes_ + first_column_ * sum_bytes_,
+                              (last - first_column_) * sum_bytes_);
+      }
     }
     // Tiles i, i + 1, ... of one height by the panel; panels j, j + 1, ... of one width by the
     // tile of rows. Both give what comes after.
@@ -310,7 +332,8 @@ class TileItem {
         run = 1;
         prefetcher.advance();
       }
-      call_.sum = sum_ + (row_ * call_.sum_row + column_) * sum_bytes_;
+      call_.sum = gathered_ != nullptr ? gathered_ + (column_ - first_column_) * sum_bytes_
+                                       : sum_ + (row_ * call_.sum_row + column_) * sum_bytes_;
       call_.tiles = static_cast<int>(run);
       item_.tiles_[MR_ - 1][NV_ - 1](call_);
       return run;
@@ -326,6 +349,8 @@ class TileItem {
     std::int64_t MR_ = 0, NV_ = 0, row_ = 0, column_ = 0;
     std::int64_t reals_;
     bool may_stream_;
+    std::byte* gathered_ = nullptr;
+    std::int64_t out_row_bytes_ = 0, first_column_ = 0;
   };
 
   void store_sums() const {

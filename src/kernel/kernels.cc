@@ -4,6 +4,8 @@
 
 #include "src/kernel/kernels.h"
 
+#include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "src/kernel/targets.h"  // before Highway
@@ -20,6 +22,30 @@
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
 
+/// StreamFunction.
+void stream(const void* from, void* to, std::int64_t bytes) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::ScalableTag<std::uint8_t> d;
+  constexpr std::int64_t kLine = 64;
+  constexpr auto kVector = static_cast<std::int64_t>(HWY_LANES(std::uint8_t));
+  const auto* source = static_cast<const std::uint8_t*>(from);
+  auto* target = static_cast<std::uint8_t*>(to);
+  const auto misaligned = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % kLine);
+  if (misaligned != 0) {
+    const std::int64_t head = std::min(bytes, kLine - misaligned);
+    std::memcpy(target, source, static_cast<std::size_t>(head));
+    source += head;
+    target += head;
+    bytes -= head;
+  }
+  for (; bytes >= kLine; bytes -= kLine, source += kLine, target += kLine) {
+    for (std::int64_t i = 0; i < kLine; i += kVector) {
+      hn::Stream(hn::LoadU(d, source + i), d, target + i);
+    }
+  }
+  if (bytes > 0) std::memcpy(target, source, static_cast<std::size_t>(bytes));
+}
+
 // The table of this target, or of `scalar`.
 template <bool kIsScalar>
 const Kernels* make_kernels() {
@@ -30,6 +56,7 @@ const Kernels* make_kernels() {
     set_f64<kIsScalar>(k);
     set_complex<kIsScalar>(k);
     set_integers<kIsScalar>(k);
+    for (ArithmeticKernels& arithmetic : k.arithmetic) arithmetic.stream = stream;
     return k;
   }();
   return &kKernels;

@@ -186,6 +186,9 @@ struct StoreCall {
 };
 using StoreFunction = void (*)(const StoreCall& call);
 
+/// Copies past the caches: whole lines of `to`; what lies before and behind them as usual.
+using StreamFunction = void (*)(const void* from, void* to, std::int64_t bytes);
+
 inline constexpr int kMaxMR = 8;
 inline constexpr int kMaxNV = 3;
 
@@ -201,6 +204,7 @@ struct ArithmeticKernels {
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
+  StreamFunction stream;
   DotsFunction dots;
   TinyFunction tiny;                         ///< null: this arithmetic has none
   RowsFunction row_dots;                     ///< null: there is none
@@ -234,8 +238,9 @@ struct Kernels {
   }
 };
 
-/// Makes what was streamed (TileCall::streams) visible to other threads before anything that this
-/// one writes later: such stores are outside the order that release and acquire promise.
+/// Makes what was streamed (TileCall::streams, StreamFunction) visible to other threads before
+/// anything that this one writes later: such stores are outside the order that release and acquire
+/// promise.
 void finish_streams();
 
 /// The tables that this CPU can run, best first; the last one is `scalar`.

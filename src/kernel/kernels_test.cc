@@ -332,5 +332,25 @@ TEST(Kernels, BF16FlushesAfterRounding) {
   }
 }
 
+// Wherever it begins and however long it is: nothing beside it is written.
+TEST(Stream, CopiesWhatItIsToldAndNoMore) {
+  constexpr std::int64_t kMost = 300, kAround = 64;
+  std::vector<std::uint8_t> from(kMost);
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::uint8_t>(i + 1);
+  for (const Kernels* target : kernels_that_run_here()) {
+    const StreamFunction stream = target->arithmetic[0].stream;
+    for (std::int64_t begin = 0; begin < kAround; ++begin) {
+      for (const std::int64_t bytes : {0, 1, 4, 63, 64, 65, 127, 128, 200, 300}) {
+        std::vector<std::uint8_t> to(kAround + kMost + kAround, 0);
+        std::vector<std::uint8_t> expected = to;
+        std::copy_n(from.begin(), bytes, expected.begin() + begin);
+        stream(from.data(), to.data() + begin, bytes);
+        finish_streams();
+        ASSERT_EQ(to, expected) << target->target << ' ' << begin << ' ' << bytes;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace batchdot::kernel

@@ -47,6 +47,9 @@ constexpr std::int64_t kNearBytes = 16 << 10;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
 constexpr std::int64_t kStreamK = 32;
+// Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
+// would meet in the same bank of memory.
+constexpr std::int64_t kBankBytes = 2048, kStreamRun = 1024;
 // Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
 // the cache before they are used.
 constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
@@ -316,6 +319,7 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
+  s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));
   s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, b.row_block));
@@ -522,9 +526,13 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                     total_bytes(step) > kNearTotal;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
-  step.streams = step.is_direct && f.K <= kStreamK && out_bytes > kFarBytes;
+  step.streams = step.is_direct && f.K <= std::min(kStreamK, b.KC) && out_bytes > kFarBytes;
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  step.near_panels = step.streams || near_panels * b.NR >= width ? near_panels : 1;
+  step.gathers = step.streams && *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
+  const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
+  step.near_panels = step.gathers                                  ? std::max(near_panels, run)
+                     : step.streams || near_panels * b.NR >= width ? near_panels
+                                                                   : 1;
   step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }

@@ -306,6 +306,17 @@ TEST(ChooseKernel, RowsThatMeetManyColumnsArePacked) {
   }
 }
 
+TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
+  for (const std::int64_t N : {3072, 3080}) {
+    ContractStep step = product(1, 4096, N, 16);
+    choose(step);
+    EXPECT_TRUE(step.streams);
+    EXPECT_EQ(step.gathers, N == 3072);
+    EXPECT_EQ(tile_scratch(step).lhs_rows - tile_scratch(step).gathered,
+              N == 3072 ? static_cast<std::size_t>(step.blocking.MR) * 1024 : 0u);
+  }
+}
+
 // Beyond two threads scheduling is counted, not timed: the busiest task has little more to do than
 // the mean, for the shapes of the benchmark's W1 to W13 and for numbers of CPUs that are no powers
 // of two.

@@ -77,6 +77,7 @@ struct ContractStep {
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
+  bool gathers = false;          ///< rows of it are put together in the first cache before
   std::int64_t items = 0;
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
@@ -162,6 +163,7 @@ inline constexpr std::size_t align_up(std::size_t bytes) {
 /// knows; plan counts with it, exec addresses with it.
 struct TileScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
+  std::size_t gathered = 0;   ///< rows of the result that go past the caches next
   std::size_t group_rhs = 0;  ///< the panels of one item of a group
   std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0, scale_rows = 0;  ///< offset tables over M
   std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0, scale_columns = 0;  ///< over N

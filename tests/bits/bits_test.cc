@@ -174,6 +174,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"efbd,bcf->bcde", {{49, 130, 2, 17}, {2, 3, 130}}},
       {"bda,dc->abc", {{3, 140, 150}, {140, 21}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}},
+      {"ik,kj->ij", {{2741, 3}, {3, 3072}}},  // rows that meet in one bank of memory
   };
   for (const auto& test : kCases) {
     for (const DType dtype :
