@@ -107,12 +107,14 @@ BATCHDOT_API bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef 
                               UnifyRule rule);
 
 /// The shape of the result: the extents of c.output. The one place that infers a shape.
+/// \throws Error  kLabel  the output has a label without an extent.
 BATCHDOT_API Shape result_shape(const Contraction& c);
 
 /// The names of all labels: c.names where given, else letters a, b, ... in the order of appearance.
+/// \throws Error  as validate().
 BATCHDOT_API std::vector<std::string> label_names(const Contraction& c);
 
-/// The contraction as an einsum equation: "bij,bjk->bik".
+/// The contraction as an einsum equation: "bij,bjk->bik". \throws Error  as validate().
 BATCHDOT_API std::string to_equation(const Contraction& c);
 
 /// The contraction for these extents: every unknown dim replaced, every condition checked. Made

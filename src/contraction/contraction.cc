@@ -33,11 +33,10 @@ void check_extents(const Contraction& c, int operand) {
     if (!dim.is_known() || !extent.is_known() || dim == extent) continue;
     const bool stretches = at < input.may_broadcast.size() && input.may_broadcast[at];
     if (stretches && dim == Dim(1)) continue;
-    throw Error(
-        ErrorCode::kLabel,
-        text("contraction: ", operand_name(operand, static_cast<int>(c.inputs.size())), " axis ",
-             axis, " has ", dim, ", its label ", extent),
-        place_of(operand, axis, &dim));
+    throw Error(ErrorCode::kLabel,
+                text("contraction: ", operand_name(operand, static_cast<int>(c.inputs.size())),
+                     " axis ", axis, " has ", dim, ", its label ", extent),
+                place_of(operand, axis, &dim));
   }
 }
 
@@ -198,7 +197,10 @@ bool unify_label(Contraction& c, Label label, AxisRef lhs, AxisRef rhs, UnifyRul
 
 Shape result_shape(const Contraction& c) {
   Shape shape;
-  for (const Label label : c.output) shape.push_back(c.extents[label]);
+  for (const Label label : c.output) {
+    if (label >= c.extents.size()) refuse_label(label, "the output");
+    shape.push_back(c.extents[label]);
+  }
   return shape;
 }
 

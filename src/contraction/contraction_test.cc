@@ -120,9 +120,18 @@ TEST(Names, OwnLettersComeFirstAndTheRestGetFreeOnes) {
 
 TEST(Names, EveryLabelHasItsOwnBeyondTheAlphabet) {
   Contraction c;
+  c.inputs.emplace_back();
   for (int i = 0; i < Limits::kLabels; ++i) add_label(c, 1);
   const std::vector<std::string> names = label_names(c);
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
+}
+
+TEST(Names, ALabelWithoutAnExtentIsRefused) {
+  Contraction c;
+  c.inputs.emplace_back();
+  c.output.push_back(999);
+  EXPECT_EQ(refusal_of([&] { to_equation(c); }).code(), ErrorCode::kLabel);
+  EXPECT_EQ(refusal_of([&] { result_shape(c); }).code(), ErrorCode::kLabel);
 }
 
 }  // namespace

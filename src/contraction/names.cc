@@ -41,6 +41,7 @@ std::string letter(std::size_t i) {
 }  // namespace
 
 std::vector<std::string> label_names(const Contraction& c) {
+  validate(c);
   std::vector<std::string> names(c.extents.size());
   std::set<std::string> taken;
   for (std::size_t label = 0; label < c.names.size(); ++label) {

@@ -105,6 +105,9 @@ class Builder {
   };
 
   Input& input(int operand) { return c_.inputs[static_cast<std::size_t>(operand)]; }
+  std::string name_of(int operand) const {
+    return operand_name(operand, static_cast<int>(c_.inputs.size()));
+  }
   const Dim& dim_at(AxisRef ref) { return input(ref.operand).shape[ref.axis]; }
 
   // NumPy refuses this as well; other packages sum over the axes that are left out.
@@ -114,8 +117,8 @@ class Builder {
       const int covered = covered_axes(equation_.operands[i], c_.inputs[i].shape);
       if (covered == 0) continue;
       throw Error(ErrorCode::kBroadcast,
-                  text("einsum: '...' covers axes that the output lacks: ", covered, " of operand ",
-                       i, ", ", c_.inputs[i].shape,
+                  text("einsum: '...' covers axes that the output lacks: ", covered, " of ",
+                       name_of(static_cast<int>(i)), ", ", c_.inputs[i].shape,
                        "; write '...' in the output too: ", quoted(equation_.text)),
                   place_of(static_cast<int>(i)));
     }
@@ -206,22 +209,20 @@ class Builder {
     ErrorPlace place = place_of(first.operand, first.axis, dim_at(first), second.operand,
                                 second.axis, dim_at(second));
     place.label = encode_utf8(letter.code_point);
-    throw Error(
-        ErrorCode::kDim,
-        text("einsum: label '", place.label, "' has two extents: ", dim_at(first), " on operand ",
-             first.operand, " axis ", first.axis, ", ", dim_at(second), " on operand ",
-             second.operand, " axis ", second.axis, ": ", quoted(equation_.text)),
-        place);
+    throw Error(ErrorCode::kDim,
+                text("einsum: label '", place.label, "' has two extents: ", dim_at(first), " on ",
+                     name_of(first.operand), " axis ", first.axis, ", ", dim_at(second), " on ",
+                     name_of(second.operand), " axis ", second.axis, ": ", quoted(equation_.text)),
+                place);
   }
 
   [[noreturn]] void refuse_broadcast(AxisRef first, AxisRef second) {
-    throw Error(
-        ErrorCode::kBroadcast,
-        text("einsum: extents under '...' do not broadcast: ", dim_at(first), " on operand ",
-             first.operand, " axis ", first.axis, ", ", dim_at(second), " on operand ",
-             second.operand, " axis ", second.axis, ": ", quoted(equation_.text)),
-        place_of(first.operand, first.axis, dim_at(first), second.operand, second.axis,
-                 dim_at(second)));
+    throw Error(ErrorCode::kBroadcast,
+                text("einsum: extents under '...' do not broadcast: ", dim_at(first), " on ",
+                     name_of(first.operand), " axis ", first.axis, ", ", dim_at(second), " on ",
+                     name_of(second.operand), " axis ", second.axis, ": ", quoted(equation_.text)),
+                place_of(first.operand, first.axis, dim_at(first), second.operand, second.axis,
+                         dim_at(second)));
   }
 
   const Equation& equation_;
@@ -244,7 +245,8 @@ std::string ellipsis_note(const Equation& equation, std::span<const Shape> opera
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     if (!equation.operands[i].ellipsis) continue;
-    parts.push_back(text(covered_axes(equation.operands[i], operands[i]), " of operand ", i));
+    parts.push_back(text(covered_axes(equation.operands[i], operands[i]), " of ",
+                         operand_name(static_cast<int>(i), static_cast<int>(operands.size()))));
   }
   if (parts.empty()) return "'...' stands in the output alone and covers no axis.";
   return text(
@@ -277,7 +279,9 @@ std::vector<std::string> einsum_notes(std::string_view equation_text,
       const auto here = labels.begin() + static_cast<std::ptrdiff_t>(axis);
       const bool is_first = std::find(labels.begin(), here, *here) == here;
       if (is_first && std::count(here, labels.end(), *here) > 1) {
-        diagonals.push_back(text("'", c.names[*here], "' of operand ", i));
+        diagonals.push_back(
+            text("'", c.names[*here], "' of ",
+                 operand_name(static_cast<int>(i), static_cast<int>(c.inputs.size()))));
       }
     }
   }

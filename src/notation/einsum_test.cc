@@ -166,7 +166,7 @@ TEST(Einsum, RefusesAndSaysWhere) {
 TEST(Einsum, MessageNamesLabelOperandsAxesAndExtents) {
   const std::vector<Shape> operands = {{4, 5, 20}, {30, 6}};
   EXPECT_EQ(refusal_of([&] { einsum("bij,jk->bik", operands); }).message(),
-            "einsum: label 'j' has two extents: 20 on operand 0 axis 2, 30 on operand 1 axis 0: "
+            "einsum: label 'j' has two extents: 20 on lhs axis 2, 30 on rhs axis 0: "
             "'bij,jk->bik'");
 }
 
@@ -198,13 +198,13 @@ TEST(Einsum, NotesSayWhatIsNotTyped) {
       {"ii",
        {{3, 3}},
        {"No output is typed, so it is '': the labels that stand once, by code point.",
-        "A label that stands twice in one operand takes its diagonal: 'i' of operand 0.",
+        "A label that stands twice in one operand takes its diagonal: 'i' of operand.",
         "The output lacks 'i': summed over."}},
       {"...ij,...jk",
        {{7, 1, 2, 3}, {5, 3, 4}},
        {"No output is typed, so it is '...ik': '...' first, then the labels that stand once, by "
         "code point.",
-        "'...' covers these axes: 2 of operand 0 and 1 of operand 1; they are aligned at the "
+        "'...' covers these axes: 2 of lhs and 1 of rhs; they are aligned at the "
         "right, and an extent of 1 stretches.",
         "The output lacks 'j': summed over."}},
   };

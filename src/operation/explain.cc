@@ -193,6 +193,7 @@ Plan make_plan(const Problem& problem, std::span<const Layout> operands,
   if (const std::optional<DType> dtype = operation::dtype_of(problem)) {
     chosen.compute_dtype = dtype;
   }
+  for (const Layout& layout : operands) operation::check_dialect_takes(problem, layout.dtype);
   if (inference.softmax_axis) {
     if (operands.size() != 1) {
       throw Error(ErrorCode::kFeed, text("softmax: takes 1 operand, got ", operands.size()));

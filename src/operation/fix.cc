@@ -229,7 +229,10 @@ class Search {
         for (const std::int64_t axis : near(given, most_axes())) try_option(option, Axes(axis));
       }
       // A number of axes (tensordot) is no axis that could be paired with another one.
-      if (problem_.operation == "tensordot") return;
+      if (problem_.operation == "tensordot") {
+        if (!axes.single()) try_option(option, Axes(1));  // two are summed unless it is said
+        return;
+      }
       for (const std::int64_t rhs : near(axes.single() ? given : -2, shape(1).rank())) {
         for (const std::int64_t lhs : near(given, shape(0).rank())) {
           const bool changes_one = !axes.single() || lhs == given || rhs == given;
@@ -301,6 +304,7 @@ class Search {
   void swap_axes() {
     // Keras's batch axis stands first; nobody swaps it by mistake unless it is what does not fit.
     const bool keeps_batch = operation::find_option(operation_, "dialect") != nullptr &&
+                             problem_.operation != "dot" &&  // which has no batch
                              error_.code() != ErrorCode::kBatch &&
                              error_.code() != ErrorCode::kBatchDim;
     for (const int operand : operands_) {
@@ -380,7 +384,14 @@ class Search {
     if (operation::find_option(operation_, "dialect") == nullptr) return;
     const std::span<const std::string_view> names = Dialect::names();
     const auto try_dialect = [&](std::string_view name) {
-      if (!done()) try_it(in_dialect(problem_, name), text("use --dialect ", name));
+      if (done()) return;
+      Problem candidate = in_dialect(problem_, name);
+      std::string words = text("use --dialect ", name);
+      if (const auto* axes = operation::option<Axes>(candidate, "axes");
+          axes != nullptr && *axes != *operation::option<Axes>(problem_, "axes")) {
+        words += text(", where the same is --axes ", to_string(OptionValue(*axes)));
+      }
+      try_it(std::move(candidate), words);
     };
     constexpr std::string_view kLast = "tfjs";  // it refuses the least: fitting there says little
     for (std::size_t i = names.size(); i-- > 0;) {  // the newest first

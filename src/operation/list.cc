@@ -337,6 +337,7 @@ Inference infer(const Problem& problem) {
                 text(operation.name, ": ", dtype->name(),
                      " is stored but not computed with: --dtype ", dtype->name()));
   }
+  if (dtype) operation::check_dialect_takes(problem, *dtype);
   return inference;
 }
 

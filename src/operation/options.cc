@@ -364,4 +364,12 @@ Dialect dialect_of(const Problem& problem) {
   return name == nullptr ? Dialect() : Dialect(*name);
 }
 
+void check_dialect_takes(const Problem& problem, DType dtype) {
+  const bool has_it = problem.operation == "batch_dot" || problem.operation == "dot_layer";
+  if (!has_it || !dtype.is_complex() || dialect_of(problem).name() != "tfjs") return;
+  throw Error(
+      ErrorCode::kNotImplemented,
+      text(problem.operation, ": tfjs multiplies no complex numbers: operands are ", dtype.name()));
+}
+
 }  // namespace batchdot::operation

@@ -32,6 +32,16 @@ std::string with_dashes(std::string_view name) { return "--" + std::string(name)
               place);
 }
 
+// "--json=yes"
+[[noreturn]] void refuse_value(const Verb& verb, std::string_view word) {
+  ErrorPlace place;
+  place.option = word.substr(2, word.find('=') - 2);
+  throw Error(
+      ErrorCode::kUsage,
+      std::string(verb.name) + ": --" + place.option + " takes no value: " + std::string(word),
+      place);
+}
+
 // An option without its value, or one that stands twice; CLI11's message begins with its name.
 [[noreturn]] void refuse_number_of_values(const Verb& verb, const CLI::ArgumentMismatch& error) {
   const std::string message = error.what();
@@ -104,6 +114,13 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
   }
   // After "--" nothing is an option.
   const auto end = std::find(words.begin(), words.end(), "--");
+  for (const Slot& slot : slots) {
+    const std::string with_value = with_dashes(slot.option.info.name) + "=";
+    if (slot.option.info.kind != OptionKind::kFlag) continue;
+    for (auto word = words.begin(); word != end; ++word) {
+      if (word->starts_with(with_value)) refuse_value(verb, *word);
+    }
+  }
   std::vector<std::string> options(words.begin(), end);
   std::reverse(options.begin(), options.end());  // as CLI11 wants them
   try {
@@ -118,9 +135,10 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
   arguments.verb = &verb;
   arguments.words = app.remaining();
   for (const std::string& word : arguments.words) {
-    // "-4,64" is no option but a shape, which says what is wrong with it.
-    const bool is_number = word.size() > 1 && word[1] >= '0' && word[1] <= '9';
-    if (word.size() > 1 && word[0] == '-' && !is_number) refuse_option(verb, slots, word);
+    // "-4,64" is no option but a shape, which says what is wrong with it; "->" is an equation.
+    const bool is_operand =
+        word.size() > 1 && ((word[1] >= '0' && word[1] <= '9') || word[1] == '>');
+    if (word.size() > 1 && word[0] == '-' && !is_operand) refuse_option(verb, slots, word);
   }
   if (end != words.end()) arguments.words.insert(arguments.words.end(), end + 1, words.end());
   for (const Slot& slot : slots) {

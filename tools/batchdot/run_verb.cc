@@ -74,7 +74,7 @@ struct Outcome {
 Outcome compute(const Request& request, const std::string& out_file, int threads,
                 const std::atomic<bool>& stop, Progress& progress) {
   const auto check = [&] {
-    if (stop.load()) throw Error(ErrorCode::kInterrupted, "run: interrupted");
+    if (stop.load()) throw Error(ErrorCode::kInterrupted, "run: interrupted, nothing was written");
   };
   std::vector<LoadedArray> arrays;
   std::vector<Layout> layouts;
@@ -97,7 +97,12 @@ Outcome compute(const Request& request, const std::string& out_file, int threads
                                            : default_executor();
   progress.began.store(Clock::now().time_since_epoch().count());
   progress.items.store(std::max<std::int64_t>(plan.facts().work_items, 1));
-  plan.run(views, result.mutable_view(), workspace.span(), executor, {&stop, &progress.items_done});
+  try {
+    plan.run(views, result.mutable_view(), workspace.span(), executor,
+             {&stop, &progress.items_done});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInterrupted) throw;
+  }
   check();
   write_array(out_file, result);
   return {plan.output_layout(), plan.facts()};
