@@ -45,6 +45,13 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [2]}, ours), compare.DISAGREE)
         self.assertEqual(self.outcome({"broken": "NameError"}, ours), compare.DISAGREE)
 
+    def test_what_is_only_moved_keeps_its_dtype(self):
+        for equation in ("B", "aa->a", "ab->ba", "...b->b..."):
+            self.assertTrue(compare._is_copy({"equation": equation}), equation)
+        for equation in ("ab->a", "aa", "a,a->a"):
+            self.assertFalse(compare._is_copy({"equation": equation}), equation)
+        self.assertFalse(compare._is_copy({"operation": "matmul"}))
+
     def test_deliberate_differences_need_their_reason(self):
         dim, below = {"error": {"code": "DIM"}}, {"error": {"code": "AXIS_RANGE"}}
         ones = {"operation": "einsum", "equation": "ij,jk", "shapes": [[2, 1], [3, 4]]}
@@ -55,6 +62,11 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [6]}, dim, **empty), "einsum diagonal of 0")
         empty["shapes"] = [[6, 0, 3]]
         self.assertEqual(self.outcome({"shape": [6]}, dim, **empty), compare.DISAGREE)
+        lost = {"operation": "einsum", "equation": "...,...,...->...", "shapes": [[None], [0], [7]]}
+        zero = {"error": {"code": "BROADCAST", "extent": 0, "other_extent": 7}}
+        self.assertEqual(self.outcome({"shape": [7]}, zero, **lost), "fails when run")
+        lost["shapes"] = [[1], [0], [7]]
+        self.assertEqual(self.outcome({"shape": [7]}, zero, **lost), compare.DISAGREE)
         empty = {"operation": "dot", "dialect": "keras-1.0", "shapes": [[0, 2, 0], [0, 4]]}
         reshape = {"error": {"code": "EMPTY_RESHAPE"}}
         self.assertEqual(self.outcome({"shape": [1, 2, 4]}, reshape, **empty), "empty dot")
