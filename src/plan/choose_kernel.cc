@@ -528,7 +528,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= std::min(kStreamK, b.KC) && out_bytes > kFarBytes;
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  step.gathers = step.streams && *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
+  step.gathers =
+      step.streams && f.M > 1 && *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
   step.near_panels = step.gathers                                  ? std::max(near_panels, run)
                      : step.streams || near_panels * b.NR >= width ? near_panels

@@ -315,6 +315,11 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
     EXPECT_EQ(tile_scratch(step).lhs_rows - tile_scratch(step).gathered,
               N == 3072 ? static_cast<std::size_t>(step.blocking.MR) * 1024 : 0u);
   }
+  ContractStep one = product(1, 1, 3072 * 4096, 16);  // a row alone is a long run already
+  one.folded.m.clear();
+  choose(one);
+  EXPECT_TRUE(one.streams);
+  EXPECT_FALSE(one.gathers);
 }
 
 // Beyond two threads scheduling is counted, not timed: the busiest task has little more to do than

@@ -77,7 +77,7 @@ struct ContractStep {
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
-  bool gathers = false;          ///< rows of it are put together in the first cache before
+  bool gathers = false;          ///< its rows are put together in the first cache before that
   std::int64_t items = 0;
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
