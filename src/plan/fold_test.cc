@@ -69,6 +69,15 @@ TEST(Fold, MergesOnlyWhatMovesAsOneInEveryTensor) {
   EXPECT_EQ(biased.m.size(), 2u);
 }
 
+TEST(Fold, MergesTheInnerOnesOfThree) {
+  const Folded f = fold({{{kH, 30}, {kB, 1000}, {kM, 5}, {kK, 1}},
+                         {{kK, 40}, {kN, 1}},
+                         {{kB, 5000}, {kM, 40}, {kH, 240}, {kN, 1}},
+                         {}},
+                        {2, 6, 40, 5, 3}, {kK}, 8);
+  EXPECT_EQ(f.m, (FoldedAxes{{2, 1000, 0, 5000, 0}, {18, 5, 0, 40, 0}}));
+}
+
 TEST(Fold, AxesOfOneGo) {
   const Folded f = fold_dense(1, 1, 64, 1);
   EXPECT_TRUE(f.batch.empty());
