@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that a lone operand is multiplied with.
+// What a lone operand is multiplied with: 1 and -1 of each dtype.
 
 #include "src/exec/loops.h"
 
@@ -11,7 +11,6 @@ namespace batchdot {
 
 namespace {
 
-// 1, -1 of each dtype: what a lone operand is multiplied with.
 template <class Element>
 std::byte* ones() {
   static std::array<Element, 2> kOnes = {kernel::convert<Element>(1.0),
