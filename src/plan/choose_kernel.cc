@@ -415,14 +415,15 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   Blocking& b = step.blocking;
   const std::string_view why = why_dots_are_packed(step);
   step.packs_lhs = step.packs_rhs = !why.empty();
-  std::int64_t most = std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K));
+  const std::int64_t most = std::max<std::int64_t>(
+      1, std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K)));
+  const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   if (why.empty()) {
-    const std::int64_t share = round_up(ceil_div(f.batch_count, tasks), kernels.lanes);
-    b.row_block = std::max<std::int64_t>(1, std::min(most, share));
+    b.row_block = std::max<std::int64_t>(1, std::min(most, round_up(share, kernels.lanes)));
     b.KC = std::clamp<std::int64_t>(f.K, 1, kShortWork);
   } else {
     refused.push_back({"rows in place", why});
-    b.row_block = round_up(std::max<std::int64_t>(1, most), kernels.dots_width);
+    b.row_block = round_up(std::max<std::int64_t>(1, std::min(most, share)), kernels.dots_width);
   }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;
@@ -457,10 +458,26 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   step.packs_lhs = step.packs_rhs = false;
   b.MC = f.M;
   b.NC = f.N;
+  const auto stride_along = [](const FoldedAxes& axes, Side side) {
+    return axes.empty() ? 0 : stride_in(axes.back(), side);
+  };
+  kernel::TinyCall& call = step.tiny;
+  call.M = f.M;
+  call.N = f.N;
+  call.K = f.K;
+  call.a_item = stride_along(f.batch, Side::kLhs);
+  call.a_row = stride_along(f.m, Side::kLhs);
+  call.a_k = stride_along(f.k, Side::kLhs);
+  call.b_item = stride_along(f.batch, Side::kRhs);
+  call.b_column = f.N == 1 ? 1 : stride_along(f.n, Side::kRhs);
+  call.b_k = stride_along(f.k, Side::kRhs);
+  call.out_item = stride_along(f.batch, Side::kOut);
+  call.out_row = stride_along(f.m, Side::kOut);
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const bool rows_are_whole = f.N <= kernel::kTinyNV * step.kernels->lanes;
   step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
                     total_bytes(step) > (rows_are_whole ? kWholeRowsNearTotal : kNearTotal);
+  call.asks = step.prefetches;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
@@ -545,21 +562,25 @@ constexpr struct {
   std::string_view name;
   std::string_view (*refuses)(const ContractStep& step);  ///< empty: it may run
   void (*set_up)(ContractStep& step, int tasks, std::vector<Refusal>& refused);
+  bool has_blocks;  ///< Blocking's MR to NC say how it goes
 } kForms[] = {
-    {ContractStep::Form::kDots, "dots", dots_refuse, set_up_dots},
-    {ContractStep::Form::kTiny, "tiny", tiny_refuses, set_up_tiny},
-    {ContractStep::Form::kVector, "vector", vector_refuse, set_up_vector},
-    {ContractStep::Form::kTiles, "tiles", nullptr, set_up_tiles},
+    {ContractStep::Form::kDots, "dots", dots_refuse, set_up_dots, false},
+    {ContractStep::Form::kTiny, "tiny", tiny_refuses, set_up_tiny, false},
+    {ContractStep::Form::kVector, "vector", vector_refuse, set_up_vector, true},
+    {ContractStep::Form::kTiles, "tiles", nullptr, set_up_tiles, true},
 };
+
+const auto& row_of(ContractStep::Form form) {
+  for (const auto& row : kForms) {
+    if (row.form == form) return row;
+  }
+  return kForms[0];  // each form has a row
+}
 
 }  // namespace
 
-std::string_view name_of(ContractStep::Form form) {
-  for (const auto& row : kForms) {
-    if (row.form == form) return row.name;
-  }
-  return {};
-}
+std::string_view name_of(ContractStep::Form form) { return row_of(form).name; }
+bool has_blocks(ContractStep::Form form) { return row_of(form).has_blocks; }
 
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   Blocking& b = step.blocking;

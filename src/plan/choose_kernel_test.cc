@@ -100,6 +100,10 @@ TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
   EXPECT_TRUE(packed([](ContractStep& s) {
     s.folded.batch = {{50, 7000, 6400, 100, 0}, {100, 64, 64, 1, 0}};
   }));
+  ContractStep shared = product(1000, 1, 1, 10000);
+  shared.folded.k[0].lhs = 2;
+  choose(shared, 7);
+  EXPECT_GE(shared.items, 7);
   ContractStep one = product(1, 1, 1, 64);
   one.folded.k[0].lhs = 2;
   EXPECT_TRUE(is_refused(choose(one), "dots"));

@@ -181,9 +181,7 @@ void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, con
   facts.swapped = step.folded.swapped;
   facts.packs_lhs = step.packs_lhs;
   facts.packs_rhs = step.packs_rhs;
-  const bool has_blocks =
-      step.form == ContractStep::Form::kTiles || step.form == ContractStep::Form::kVector;
-  const Blocking blocking = has_blocks ? step.blocking : Blocking{};
+  const Blocking blocking = has_blocks(step.form) ? step.blocking : Blocking{};
   facts.MR = blocking.MR;
   facts.NR = blocking.NR;
   facts.MC = static_cast<int>(std::min(blocking.MC, facts.M));

@@ -78,6 +78,7 @@ struct ContractStep {
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   bool gathers = false;          ///< its rows are put together in the first cache before that
+  kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products
   std::int64_t items = 0;
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
@@ -146,8 +147,9 @@ const kernel::Kernels& find_kernels(std::string_view target);
 /// set.
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused);
 
-/// The form's name, for the facts.
+/// For the facts: the form's name, and whether its blocks say how it goes.
 std::string_view name_of(ContractStep::Form form);
+bool has_blocks(ContractStep::Form form);
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
