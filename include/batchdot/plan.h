@@ -127,6 +127,12 @@ class BATCHDOT_API Plan {
   void run(std::span<const TensorView> operands, const MutableTensorView& out,
            std::span<std::byte> workspace, const Executor& executor,
            const RunControl& control = {}) const;
+  /// The same for memory that the caller knows to be laid out as planned, as BLAS takes it: extents
+  /// and strides are not looked at, alignment and overlap are. What is left to do is little enough
+  /// for the smallest products.
+  /// \param operands  the addresses of the elements at index 0, 0, ...
+  void run(std::span<const void* const> operands, void* out, std::span<std::byte> workspace,
+           const Executor& executor, const RunControl& control = {}) const;
   /// The same with a workspace of its own, on the default executor.
   void run(std::span<const TensorView> operands, const MutableTensorView& out) const;
   void run(std::initializer_list<TensorView> operands, const MutableTensorView& out) const {

@@ -13,7 +13,7 @@ namespace batchdot {
 
 /// What a task needs beside the step.
 struct TaskContext {
-  const TensorView* operands;
+  const void* const* operands;
   std::byte* out;
   std::byte* temporaries;  ///< the part of the workspace that steps share
   std::byte* scratch;      ///< this task's own
@@ -46,7 +46,7 @@ inline std::byte* address_of(const Place& place, DType dtype, const TaskContext&
   switch (place.where) {
     case Place::Where::kOperand:
       // Operands are only read; one pointer type serves both.
-      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index].data));
+      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index]));
     case Place::Where::kWorkspace:
       return task.temporaries + place.offset_bytes;
     case Place::Where::kOut:

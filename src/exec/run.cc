@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plan::run: checks that the views are those of the plan, then lets the tasks run each step.
+// Plan::run: checks that views and memory are as planned, then lets the tasks run each step.
 
 #include <algorithm>
 #include <cstdlib>
@@ -50,7 +50,7 @@ std::string name_of_operand(const Plan::Impl& plan, int i) {
   return plan.has_scale && i == plan.inputs ? "scale" : "bias";
 }
 
-// operator== of a layout, without a branch for each number: this is much of what a small run costs.
+// operator== of a layout, without a branch for each number.
 bool is_same(const Layout& given, const Layout& planned) {
   const std::size_t rank = planned.extents.size();
   if (!(given.dtype == planned.dtype) || given.extents.size() != rank ||
@@ -66,17 +66,9 @@ bool is_same(const Layout& given, const Layout& planned) {
   return difference == 0;
 }
 
-template <class View>
-bool is_as_planned(const View& view, const Layout& planned, const Reach& reach) {
-  if (view.device != Device::kCpu || !is_same(view.layout, planned)) return false;
-  if (reach.is_empty) return true;
-  return view.data != nullptr &&
-         (reinterpret_cast<std::uintptr_t>(view.data) & reach.misaligned) == 0;
-}
-
 // Says what is wrong with a view that is not as planned.
-[[noreturn]] void refuse_view(const Layout& planned, const Layout& given, const void* data,
-                              Device device, const std::string& who, const ErrorPlace& place) {
+[[noreturn]] void refuse_view(const Layout& planned, const Layout& given, Device device,
+                              const std::string& who, const ErrorPlace& place) {
   if (device != Device::kCpu) {
     throw Error(ErrorCode::kDevice, text("run: ", who, " is in memory that the CPU cannot read"),
                 place);
@@ -87,45 +79,66 @@ bool is_as_planned(const View& view, const Layout& planned, const Reach& reach) 
         text("run: ", who, " is ", given.dtype.name(), ", planned for ", planned.dtype.name()),
         place);
   }
-  if (!(given == planned)) {
+  throw Error(ErrorCode::kFeed,
+              text("run: ", who, " has extents ", given.extents, " and strides ", given.strides,
+                   ", planned for ", planned.extents, " and ", planned.strides),
+              place);
+}
+
+void check_count(const Plan::Impl& plan, std::size_t given) {
+  if (given != plan.operands.size()) {
     throw Error(ErrorCode::kFeed,
-                text("run: ", who, " has extents ", given.extents, " and strides ", given.strides,
-                     ", planned for ", planned.extents, " and ", planned.strides),
-                place);
+                text("run: planned for ", plan.operands.size(), " operands, given ", given));
   }
+}
+
+// The addresses of the operands of a run, without an allocation; scale and bias come last.
+using Addresses = const void* [Limits::kOperands + 2];
+
+void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
+                 const MutableTensorView& out, Addresses& addresses) {
+  check_count(plan, operands.size());
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const TensorView& view = operands[i];
+    addresses[i] = view.data;
+    if (view.device == Device::kCpu && is_same(view.layout, plan.operands[i])) continue;
+    const int at = static_cast<int>(i);
+    refuse_view(plan.operands[i], view.layout, view.device, name_of_operand(plan, at),
+                place_of(at));
+  }
+  if (out.device != Device::kCpu || !is_same(out.layout, plan.out)) {
+    refuse_view(plan.out, out.layout, out.device, "out", {});
+  }
+}
+
+bool is_usable(const void* data, const Reach& reach) {
+  return reach.is_empty || (data != nullptr &&
+                            (reinterpret_cast<std::uintptr_t>(data) & reach.misaligned) == 0);
+}
+
+[[noreturn]] void refuse_memory(const void* data, const Reach& reach, const std::string& who,
+                                const ErrorPlace& place) {
   if (data == nullptr) {
     throw Error(ErrorCode::kFeed, text("run: ", who, " has no memory"), place);
   }
-  const std::size_t part =
-      given.dtype.visit([](auto record) { return alignof(typename decltype(record)::Element); });
-  throw Error(ErrorCode::kFeed,
-              text("run: ", who, " is not aligned to its element: ", part, " bytes"), place);
+  throw Error(
+      ErrorCode::kFeed,
+      text("run: ", who, " is not aligned to its element: ", reach.misaligned + 1, " bytes"),
+      place);
 }
 
-void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
-                 const MutableTensorView& out) {
-  if (operands.size() != plan.operands.size()) {
-    throw Error(ErrorCode::kFeed, text("run: planned for ", plan.operands.size(),
-                                       " operands, given ", operands.size()));
-  }
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    const TensorView& view = operands[i];
-    if (is_as_planned(view, plan.operands[i], plan.reaches[i])) continue;
+void check_memory(const Plan::Impl& plan, const void* const* operands, const void* out) {
+  const std::size_t count = plan.operands.size();
+  const Reach& out_reach = plan.reaches[count];
+  if (!is_usable(out, out_reach)) refuse_memory(out, out_reach, "out", {});
+  const Span written(out, out_reach);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Reach& reach = plan.reaches[i];
     const int at = static_cast<int>(i);
-    refuse_view(plan.operands[i], view.layout, view.data, view.device, name_of_operand(plan, at),
-                place_of(at));
-  }
-  const Reach& out_reach = plan.reaches.back();
-  if (!is_as_planned(out, plan.out, out_reach)) {
-    refuse_view(plan.out, out.layout, out.data, out.device, "out", {});
-  }
-  if (out_reach.is_empty) return;
-  const Span written(out.data, out_reach);
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (plan.reaches[i].is_empty || !Span(operands[i].data, plan.reaches[i]).meets(written)) {
-      continue;
+    if (!is_usable(operands[i], reach)) {
+      refuse_memory(operands[i], reach, name_of_operand(plan, at), place_of(at));
     }
-    const int at = static_cast<int>(i);
+    if (reach.is_empty || out_reach.is_empty || !Span(operands[i], reach).meets(written)) continue;
     throw Error(ErrorCode::kOverlap,
                 text("run: out overlaps ", name_of_operand(plan, at),
                      ": the result would be written over what is still read"),
@@ -134,8 +147,8 @@ void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
 }
 
 // The workspace is written while operands are read and out is written.
-void check_workspace(const Plan::Impl& plan, std::span<const TensorView> operands,
-                     const MutableTensorView& out, std::span<std::byte> workspace) {
+void check_workspace(const Plan::Impl& plan, const void* const* operands, const void* out,
+                     std::span<std::byte> workspace) {
   const std::size_t bytes = plan.facts.workspace_bytes;
   if (workspace.size() < bytes) {
     throw Error(ErrorCode::kFeed, text("run: the workspace has ", workspace.size(),
@@ -153,9 +166,9 @@ void check_workspace(const Plan::Impl& plan, std::span<const TensorView> operand
       throw Error(ErrorCode::kOverlap, text("run: the workspace overlaps ", who));
     }
   };
-  check(out.data, plan.reaches.back(), "out");
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    check(operands[i].data, plan.reaches[i], "an operand");
+  check(out, plan.reaches.back(), "out");
+  for (std::size_t i = 0; i < plan.operands.size(); ++i) {
+    check(operands[i], plan.reaches[i], "an operand");
   }
 }
 
@@ -185,6 +198,34 @@ void run_task(void* context, int index) {
       *run.step);
 }
 
+void run_steps(const Plan::Impl& plan, const void* const* operands, void* out,
+               std::span<std::byte> workspace, const Executor& executor,
+               const RunControl& control) {
+  check_memory(plan, operands, out);
+  check_workspace(plan, operands, out, workspace);
+  StepRun run{&plan,
+              nullptr,
+              {operands, static_cast<std::byte*>(out), workspace.data(),
+               workspace.data() + plan.temporary_bytes, &control}};
+  for (const Step& step : plan.steps) {
+    run.step = &step;
+    if (plan.tasks == 1) {
+      run_all(run);
+    } else if (executor.parallel_for == nullptr) {
+      for (int task = 0; task < plan.tasks; ++task) run_task(&run, task);
+    } else {
+      executor.parallel_for(executor.state, plan.tasks, run_task, &run);
+    }
+    if (is_stopped(control)) {
+      throw Error(ErrorCode::kInterrupted, "run: stopped; out may be unfinished");
+    }
+  }
+}
+
+Executor executor_of(const Plan::Impl& plan) {
+  return plan.tasks == 1 ? Executor::inline_executor() : default_executor();
+}
+
 }  // namespace
 
 void run_items(const ContractStep& step, const TaskContext& task, std::int64_t first,
@@ -204,40 +245,30 @@ void run_items(const ContractStep& step, const TaskContext& task, std::int64_t f
 
 inline namespace v0 {
 
+void Plan::run(std::span<const void* const> operands, void* out, std::span<std::byte> workspace,
+               const Executor& executor, const RunControl& control) const {
+  check_count(*impl_, operands.size());
+  run_steps(*impl_, operands.data(), out, workspace, executor, control);
+}
+
 void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out,
                std::span<std::byte> workspace, const Executor& executor,
                const RunControl& control) const {
-  check_views(*impl_, operands, out);
-  check_workspace(*impl_, operands, out, workspace);
-  StepRun run{impl_.get(),
-              nullptr,
-              {operands.data(), static_cast<std::byte*>(out.data), workspace.data(),
-               workspace.data() + impl_->temporary_bytes, &control}};
-  for (const Step& step : impl_->steps) {
-    run.step = &step;
-    if (impl_->tasks == 1) {
-      run_all(run);
-    } else if (executor.parallel_for == nullptr) {
-      for (int task = 0; task < impl_->tasks; ++task) run_task(&run, task);
-    } else {
-      executor.parallel_for(executor.state, impl_->tasks, run_task, &run);
-    }
-    if (is_stopped(control)) {
-      throw Error(ErrorCode::kInterrupted, "run: stopped; out may be unfinished");
-    }
-  }
+  Addresses addresses;
+  check_views(*impl_, operands, out, addresses);
+  run_steps(*impl_, addresses, out.data, workspace, executor, control);
 }
 
 void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out) const {
-  check_views(*impl_, operands, out);
+  Addresses addresses;
+  check_views(*impl_, operands, out, addresses);
   const Workspace workspace(workspace_bytes());
-  run(operands, out, workspace.span());
+  run_steps(*impl_, addresses, out.data, workspace.span(), executor_of(*impl_), {});
 }
 
 void Plan::run(std::span<const TensorView> operands, const MutableTensorView& out,
                std::span<std::byte> workspace) const {
-  run(operands, out, workspace,
-      impl_->tasks == 1 ? Executor::inline_executor() : default_executor());
+  run(operands, out, workspace, executor_of(*impl_));
 }
 
 Tensor Plan::run(std::span<const TensorView> operands) const {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -205,6 +206,40 @@ TEST(Run, AllocatesNothingWithAWorkspace) {
     plan.run(std::span(&view, 1), out_view, workspace.span(), Executor::inline_executor());
     is_counting = false;
     EXPECT_EQ(allocations.exchange(0), 0) << "softmax " << target;
+  }
+}
+
+TEST(Run, TakesAddressesOfWhatLiesAsPlanned) {
+  for (const Kind& kind : every_kind()) {
+    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Plan plan = plan_of(problem, 1);
+    const Workspace workspace(plan);
+    const Tensor wanted = plan.run(problem.views);
+    Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
+    std::vector<const void*> addresses;
+    for (const TensorView& view : problem.views) addresses.push_back(view.data);
+    void* const to = out.data();
+    is_counting = true;
+    plan.run(addresses, to, workspace.span(), Executor::inline_executor());
+    is_counting = false;
+    EXPECT_EQ(allocations.exchange(0), 0) << kind.equation;
+    EXPECT_TRUE(bits::same_bits(out, wanted)) << kind.equation;
+
+    const auto code_of = [&](std::span<const void* const> operands, void* result) {
+      return refusal_of([&] {
+               plan.run(operands, result, workspace.span(), Executor::inline_executor());
+             })
+          .code();
+    };
+    const std::vector<const void*> good = addresses;
+    EXPECT_EQ(code_of(std::span(addresses).first(addresses.size() - 1), to), ErrorCode::kFeed);
+    EXPECT_EQ(code_of(good, nullptr), ErrorCode::kFeed);
+    addresses.back() = nullptr;
+    EXPECT_EQ(code_of(addresses, to), ErrorCode::kFeed);
+    if (kind.dtype.size_bytes() == 1) continue;  // any byte is aligned, but not to the result
+    EXPECT_EQ(code_of(good, const_cast<void*>(good[0])), ErrorCode::kOverlap);
+    addresses.back() = static_cast<const std::byte*>(good.back()) + 1;
+    EXPECT_EQ(code_of(addresses, to), ErrorCode::kFeed);
   }
 }
 
