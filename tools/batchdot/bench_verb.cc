@@ -11,6 +11,7 @@
 #include "tools/batchdot/arguments.h"
 #include "tools/batchdot/peak.h"
 #include "tools/batchdot/report.h"
+#include "tools/batchdot/workspace.h"
 
 namespace batchdot::tool {
 
@@ -161,11 +162,7 @@ Outcome measure(const Problem& problem, DType dtype, int threads) {
   options.threads = threads;
   const Plan plan = make_plan(problem, layouts, options);
   Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
-  const std::size_t alignment = plan.workspace_alignment();
-  std::vector<std::byte> memory(plan.workspace_bytes() + alignment);
-  const auto at = reinterpret_cast<std::uintptr_t>(memory.data());
-  const std::span<std::byte> workspace(memory.data() + (alignment - at % alignment) % alignment,
-                                       plan.workspace_bytes());
+  const Workspace workspace(plan);
   const int used = threads == 0 ? default_threads() : threads;
   ThreadPool pool(used);
   const Executor executor = used == 1 ? Executor::inline_executor() : pool.executor();
@@ -173,7 +170,7 @@ Outcome measure(const Problem& problem, DType dtype, int threads) {
   Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}};
   outcome.peak = peak_gflops(dtype, outcome.facts.threads);
   outcome.plan = time([&] { make_plan(problem, layouts, options); });
-  outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace, executor); });
+  outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace.span(), executor); });
   if (const std::optional<std::int64_t> flops = explain(problem, dtype, layouts, options).flops) {
     outcome.gflops = static_cast<double>(*flops) / outcome.run.median_seconds * 1e-9;
   }

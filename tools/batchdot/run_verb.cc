@@ -4,7 +4,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "tools/batchdot/arguments.h"
 #include "tools/batchdot/interrupt.h"
 #include "tools/batchdot/report.h"
+#include "tools/batchdot/workspace.h"
 
 namespace batchdot::tool {
 
@@ -46,25 +46,6 @@ std::string progress_line(const Progress& progress, Clock::time_point now) {
   return std::to_string(100 * done / items) + " %, " + clock(left) + " left";
 }
 
-// Memory for a workspace, aligned as plans want it.
-class Workspace {
- public:
-  Workspace(std::size_t bytes, std::size_t alignment)
-      : bytes_(bytes),
-        alignment_(std::align_val_t(alignment)),
-        memory_(
-            static_cast<std::byte*>(::operator new(std::max<std::size_t>(bytes, 1), alignment_))) {}
-  ~Workspace() { ::operator delete(memory_, alignment_); }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  std::span<std::byte> span() const { return {memory_, bytes_}; }
-
- private:
-  std::size_t bytes_;
-  std::align_val_t alignment_;
-  std::byte* memory_;
-};
-
 // What is told of a run that has ended.
 struct Outcome {
   Layout layout;
@@ -89,7 +70,7 @@ Outcome compute(const Request& request, const std::string& out_file, int threads
   options.threads = threads;
   const Plan plan = make_plan(request.problem, layouts, options);
   Tensor result = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
-  const Workspace workspace(plan.workspace_bytes(), plan.workspace_alignment());
+  const Workspace workspace(plan);
   std::optional<ThreadPool> pool;
   if (threads > 1) pool.emplace(threads);
   const Executor executor = pool           ? pool->executor()
