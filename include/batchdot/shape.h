@@ -22,13 +22,26 @@
 
 namespace batchdot::inline v0 {
 
-/// The limits of this library. docs/errors.md prints this table.
+/// The limits of this library. docs/errors.md prints kLimits, which names all of them.
 struct Limits {
   static constexpr int kRank = 64;                          ///< axes of one tensor
   static constexpr int kOperands = 64;                      ///< operands of one contraction
   static constexpr int kLabels = 4096;                      ///< labels of one contraction
   static constexpr std::size_t kTextBytes = 1 << 20;        ///< one equation, shape or JSON line
   static constexpr std::size_t kNpyHeaderBytes = 64 << 10;  ///< the header of an .npy file
+};
+
+/// A limit as data, under the name that `batchdot info` prints.
+struct LimitInfo {
+  std::string_view name;
+  std::int64_t most;
+};
+inline constexpr LimitInfo kLimits[] = {
+    {"axes", Limits::kRank},
+    {"operands", Limits::kOperands},
+    {"labels", Limits::kLabels},
+    {"text_bytes", Limits::kTextBytes},
+    {"npy_header_bytes", Limits::kNpyHeaderBytes},
 };
 
 /// Integers, one for each axis, without an allocation up to rank 8.

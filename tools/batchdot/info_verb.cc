@@ -19,11 +19,7 @@ nlohmann::ordered_json document() {
   document["threads"] = default_threads();
   document["dtypes"] = Json::array();
   for_each_dtype([&](auto record) { document["dtypes"].push_back(record.kName); });
-  document["limits"] = {{"axes", Limits::kRank},
-                        {"operands", Limits::kOperands},
-                        {"labels", Limits::kLabels},
-                        {"text_bytes", Limits::kTextBytes},
-                        {"npy_header_bytes", Limits::kNpyHeaderBytes}};
+  for (const LimitInfo& limit : kLimits) document["limits"][std::string(limit.name)] = limit.most;
   document["operations"] = Json::array();
   for (const Operation& operation : operations()) document["operations"].push_back(operation.name);
   document["dialects"] = Json::array();
