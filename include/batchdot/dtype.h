@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One record for each element type. To add a type: write its record and name it in DTypes. The
-// files, the command line, Python, the reference kernel and the tests walk DTypes and need no edit.
+// One record for each element type, walked by files, command line and tests. What a new type needs
+// besides its record, above all its arithmetic, is a row of the table in CONTRIBUTING.md.
 
 #include <complex>
 #include <cstddef>

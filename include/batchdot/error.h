@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One table of errors for C++, the command line, JSON and Python. docs/errors.md has a page on
-// each.
+// One table of errors for C++, the command line and JSON. docs/errors.md has a section on each.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +14,7 @@
 
 namespace batchdot::inline v0 {
 
-/// What went wrong. `name()` of its row in error_codes() is the spelling in JSON and Python.
+/// What went wrong. `name()` of its row in error_codes() is the spelling in JSON.
 enum class ErrorCode : std::uint8_t {
   kRank,
   kAxisRange,
@@ -56,7 +55,7 @@ struct ErrorCodeInfo {
   ErrorCode code;
   std::string_view name;         ///< "AXIS_RANGE"
   int exit_code;                 ///< what the command line exits with
-  std::string_view python_type;  ///< the Python exception it also is
+  std::string_view python_type;  ///< the Python exception it is to be, once there is a module
   std::string_view when;         ///< one sentence
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The list of operations: what a user calls by name. The command line, --lines, Python, tests and
-// docs walk it. Options are data.
+// The list of operations: what a user calls by name. The command line, --lines, tests and docs walk
+// it. Options are data.
 
 #include <cstdint>
 #include <map>
