@@ -54,12 +54,6 @@ std::string with_dashes(std::string_view name) { return "--" + std::string(name)
               place);
 }
 
-std::string operand_name(std::size_t operand, std::size_t count) {
-  if (count == 1) return "operand";
-  if (count == 2) return operand == 0 ? "lhs" : "rhs";
-  return "operand " + std::to_string(operand);
-}
-
 // Options that only some operations have are read by whichever has them; infer() refuses the rest.
 OptionValue read_option(const Operation& operation, const std::string& name,
                         const std::string& typed) {
@@ -74,6 +68,12 @@ OptionValue read_option(const Operation& operation, const std::string& name,
 }
 
 }  // namespace
+
+std::string operand_name(std::size_t operand, std::size_t count) {
+  if (count == 1) return "operand";
+  if (count == 2) return operand == 0 ? "lhs" : "rhs";
+  return "operand " + std::to_string(operand);
+}
 
 const std::string* Arguments::find(std::string_view name) const {
   const auto found = options.find(name);

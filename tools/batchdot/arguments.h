@@ -51,6 +51,10 @@ bool is_file(std::string_view word);
 /// inspect_array().
 Request read_request(const Arguments& arguments, Session& session);
 
+/// What an operand is called: "operand" where it is the only one, "lhs" and "rhs" of two, else with
+/// its number.
+std::string operand_name(std::size_t operand, std::size_t count);
+
 /// The same error, with the names of the files that its operands came from.
 Error with_files(const Error& error, const std::vector<std::string>& files);
 

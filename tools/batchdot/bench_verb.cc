@@ -132,9 +132,10 @@ void require_numbers(const Problem& problem, Session& session) {
       place.operand = static_cast<int>(operand);
       place.axis = axis;
       throw Error(ErrorCode::kUsage,
-                  "bench: measures where every extent is a number: operand " +
-                      std::to_string(operand) + " axis " + std::to_string(axis) + " is " +
-                      to_string(shape[axis]) + " in " + to_string(shape),
+                  "bench: measures where every extent is a number: " +
+                      operand_name(operand, problem.shapes.size()) + " axis " +
+                      std::to_string(axis) + " is " + to_string(shape[axis]) + " in " +
+                      to_string(shape),
                   place);
     }
   }
@@ -238,8 +239,9 @@ int run(const Arguments& arguments, Session& session) {
   const Request request = read_request(arguments, session);
   for (std::size_t i = 0; i < request.files.size(); ++i) {
     if (request.files[i].empty()) continue;
-    throw Error(ErrorCode::kUsage, "bench: takes shapes and makes up the elements: operand " +
-                                       std::to_string(i) + " is the file " + request.files[i]);
+    throw Error(ErrorCode::kUsage, "bench: takes shapes and makes up the elements: " +
+                                       operand_name(i, request.files.size()) + " is the file " +
+                                       request.files[i]);
   }
   infer(request.problem);  // what does not fit is refused before what is not known
   require_numbers(request.problem, session);

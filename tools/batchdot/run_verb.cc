@@ -163,7 +163,7 @@ int run(const Arguments& arguments, Session& session) {
   for (std::size_t i = 0; i < request.files.size(); ++i) {
     if (!request.files[i].empty()) continue;
     throw Error(ErrorCode::kUsage, "run: takes files, which end in " + endings() +
-                                       " or hold a '/': operand " + std::to_string(i) +
+                                       " or hold a '/': " + operand_name(i, request.files.size()) +
                                        " is the shape " + to_string(request.problem.shapes[i]));
   }
   Outcome outcome;
