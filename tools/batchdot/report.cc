@@ -18,21 +18,6 @@ std::string in_colour(std::string_view words, std::string_view colour, const Ses
   return std::string(colour) + std::string(words) + std::string(kPlain);
 }
 
-// On one line, whatever a word or the name of a file held: control characters as \x1b.
-std::string one_line(std::string_view words) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : words) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::string shell_word(std::string_view word) {
   constexpr std::string_view kSafe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
@@ -68,6 +53,20 @@ std::string command_of(const Problem& fixed, const Session& session) {
 }
 
 }  // namespace
+
+std::string one_line(std::string_view words) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : words) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 std::string answer_json(const Inference& inference) {
   std::string out = "{\"shape\": " + to_json(inference.shape);
