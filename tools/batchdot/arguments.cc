@@ -167,6 +167,14 @@ bool Request::has_files() const {
                      [](const std::string& file) { return !file.empty(); });
 }
 
+std::string endings() {
+  std::string all;
+  for (const std::string_view ending : array_endings()) {
+    all += (all.empty() ? "" : " or ") + std::string(ending);
+  }
+  return all;
+}
+
 bool is_file(std::string_view word) {
   return has_array_ending(word) || word.find('/') != std::string_view::npos;
 }

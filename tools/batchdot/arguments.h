@@ -43,7 +43,10 @@ struct Request {
   bool has_files() const;
 };
 
-/// True for a word that ends in .npy or holds a '/'.
+/// How the names of files of arrays end, for people: ".npy", and the other ones there are.
+std::string endings();
+
+/// True for a word that ends so or holds a '/'.
 bool is_file(std::string_view word);
 
 /// Reads OPERATION [EQUATION] SHAPE|FILE... with its options. Sets session.problem, so that an

@@ -13,24 +13,30 @@ namespace {
 constexpr std::size_t kColumns = 100;
 
 struct Paragraph {
-  std::string_view title, text;
-};
-constexpr Paragraph kTopics[] = {
-    {"Shapes",
-     "B,36,8,24: numbers, names for named dims, _ or ? for unknown ones. (None,36,8,24) and "
-     "[36,8,24] are understood when quoted; rank 0 is scalar or \"()\"."},
-    {"Files", "A word that ends in .npy or holds a '/' is a file."},
-    {"Equations", "bij,bjk=bik, safe in every shell; -> and \xE2\x86\x92 work too when quoted."},
-    {"Axes",
-     "2 for both operands, 2,1 for one of each, -1 counts from the end. In dialect keras-0.3 2,1 "
-     "means ((2,),(1,)), as that release wrote it."},
+  std::string_view title;
+  std::string text;
 };
 
-constexpr Paragraph kVariables[] = {
-    {"BATCHDOT_TARGET", "The instruction set to use, one of those that batchdot info lists."},
-    {"BATCHDOT_NUM_THREADS", "The number of threads where --threads does not say it."},
-    {"NO_COLOR", "If set, nothing is printed in colour, on a terminal neither."},
-};
+std::vector<Paragraph> topics() {
+  return {
+      {"Shapes",
+       "B,36,8,24: numbers, names for named dims, _ or ? for unknown ones. (None,36,8,24) and "
+       "[36,8,24] are understood when quoted; rank 0 is scalar or \"()\"."},
+      {"Files", "A word that ends in " + endings() + " or holds a '/' is a file."},
+      {"Equations", "bij,bjk=bik, safe in every shell; -> and \xE2\x86\x92 work too when quoted."},
+      {"Axes",
+       "2 for both operands, 2,1 for one of each, -1 counts from the end. In dialect keras-0.3 2,1 "
+       "means ((2,),(1,)), as that release wrote it."},
+  };
+}
+
+std::vector<Paragraph> variables() {
+  return {
+      {"BATCHDOT_TARGET", "The instruction set to use, one of those that batchdot info lists."},
+      {"BATCHDOT_NUM_THREADS", "The number of threads where --threads does not say it."},
+      {"NO_COLOR", "If set, nothing is printed in colour, on a terminal neither."},
+  };
+}
 
 std::string wrapped(std::string_view text, std::size_t indent) {
   std::string out, line(indent, ' ');
@@ -158,8 +164,8 @@ void print_overview(std::ostream& out, std::span<const Verb* const> verbs) {
               verb->summary, 56);
   }
   out << '\n' << wrapped("operations: " + list_of_operations(), 0);
-  for (const Paragraph& topic : kTopics) {
-    out << wrapped(std::string(topic.title) + ": " + std::string(topic.text), 0);
+  for (const Paragraph& topic : topics()) {
+    out << wrapped(std::string(topic.title) + ": " + topic.text, 0);
   }
   out << "\nbatchdot help VERB and batchdot help OPERATION say more.\n";
 }
@@ -195,7 +201,7 @@ void print_manual(std::ostream& out, std::span<const Verb* const> verbs) {
   out << ".SH DESCRIPTION\n"
       << "Says what a batched dot product does, in any notation and any historical Keras dialect, "
          "and computes it with the same bits on every machine.\n";
-  for (const Paragraph& topic : kTopics) {
+  for (const Paragraph& topic : topics()) {
     out << ".PP\n.B " << topic.title << ".\n" << roff(topic.text) << '\n';
   }
   out << ".SH VERBS\n";
@@ -220,7 +226,7 @@ void print_manual(std::ostream& out, std::span<const Verb* const> verbs) {
     out << ".TP\n.B " << row.exit_code << ' ' << row.name << '\n' << roff(row.when) << '\n';
   }
   out << ".SH ENVIRONMENT\n";
-  for (const Paragraph& variable : kVariables) {
+  for (const Paragraph& variable : variables()) {
     out << ".TP\n.B " << variable.title << '\n' << roff(variable.text) << '\n';
   }
   out << ".SH EXAMPLES\n.nf\n";

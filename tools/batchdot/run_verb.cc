@@ -136,15 +136,6 @@ Outcome compute_watched(const Request& request, const std::string& out_file, int
   return outcome;
 }
 
-// ".npy", and the other ones there are.
-std::string endings() {
-  std::string all;
-  for (const std::string_view ending : array_endings()) {
-    all += (all.empty() ? "" : " or ") + std::string(ending);
-  }
-  return all;
-}
-
 int run(const Arguments& arguments, Session& session) {
   const std::string* out_file = arguments.find("output");
   if (out_file == nullptr) {
