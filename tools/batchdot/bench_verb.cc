@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <complex>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -66,31 +64,44 @@ class Random {
   std::uint64_t state_ = 1;
 };
 
-void set(Random& random, float& element) { element = random.next(); }
-void set(Random& random, double& element) { element = double{random.next()}; }
-template <class T>
-void set(Random& random, std::complex<T>& element) {
-  element = {random.next(), random.next()};
-}
-template <std::integral T>
-void set(Random& random, T& element) {
-  element = static_cast<T>(100 * random.next());
-}
-// Both keep sign and size of a number: the exponents of 1/4 to 1.
-void set(Random& random, Half& element) {
-  const float x = random.next();
-  element.bits = static_cast<std::uint16_t>((x < 0 ? 0xb400 : 0x3400) + int(std::abs(x) * 2000));
-}
-void set(Random& random, BFloat16& element) {
-  const float x = random.next();
-  element.bits = static_cast<std::uint16_t>((x < 0 ? 0xbe80 : 0x3e80) + int(std::abs(x) * 250));
+// The numbers that an element is made of, and how large they are at most.
+struct Parts {
+  DType dtype;
+  std::int64_t count;
+  float most;
+};
+
+Parts parts_of(DType dtype) {
+  return dtype.visit([](auto record) -> Parts {
+    using Element = typename decltype(record)::Element;
+    if constexpr (requires { typename Element::value_type; }) {
+      return {DType::of<typename Element::value_type>(), 2, 1};  // re and im
+    } else {
+      return {DType(record), 1, std::is_integral_v<Element> ? 100.0f : 1.0f};
+    }
+  });
 }
 
+// Drawn as f32, a piece at a time, and converted by the library, which knows every dtype.
 void fill(Tensor& tensor, Random& random) {
-  tensor.dtype().visit([&](auto record) {
-    using Element = typename decltype(record)::Element;
-    for (Element& element : tensor.elements<Element>()) set(random, element);
-  });
+  constexpr std::int64_t kPiece = 4096;
+  const Parts parts = parts_of(tensor.dtype());
+  const std::int64_t count = parts.count * tensor.size();
+  auto* to = static_cast<std::byte*>(tensor.data());
+  PlanOptions options;
+  options.threads = 1;
+  options.compute_dtype = parts.dtype;
+  for (std::int64_t left = count; left > 0; left -= kPiece) {
+    const Extents extents = {std::min(left, kPiece)};
+    Tensor drawn = Tensor::uninitialized(F32{}, extents);
+    for (float& x : drawn.elements<float>()) x = parts.most * random.next();
+    const std::vector<Shape> shapes = {Shape(extents)};
+    const Plan plan = Plan::make(einsum("i=i", shapes), {drawn.layout()}, options);
+    const MutableTensorView piece(to, Layout(parts.dtype, extents));
+    const Workspace workspace(plan);
+    plan.run(std::vector<TensorView>{drawn}, piece, workspace.span(), Executor::inline_executor());
+    to += static_cast<std::size_t>(drawn.size()) * parts.dtype.size_bytes();
+  }
 }
 
 // The same problem with numbers for what is unknown: those of the other operands where they have
