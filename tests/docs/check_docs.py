@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import pages
+from pages import console
 
 SEPARATOR = "\036"  # between the commands of one sh
 INCLUDES = "#include <batchdot/batchdot.h>\n#include <cstdio>\n#include <iostream>\n#include <vector>\n"
@@ -44,13 +45,6 @@ class Checker:
 
     def fail(self, where, what):
         self.mistakes.append(f"{where}: {what}")
-
-    def environment(self, home):
-        environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("BATCHDOT_") and key != "NO_COLOR"}  # fmt: skip
-        environment["PATH"] = f"{home / 'bin'}:{environment.get('PATH', '/usr/bin:/bin')}"
-        environment["LC_ALL"] = "C.UTF-8"
-        return environment
 
     # --- links
 
@@ -89,7 +83,7 @@ class Checker:
                 (place / "examples").symlink_to(self.source / "examples")
                 for block in blocks:
                     if block.language == "console":
-                        self.run_console(block, place, self.environment(home))
+                        self.run_console(block, place, console.environment(home / "bin"))
         for block in self.blocks("sh"):
             self.check_shell(block)
         for block in self.blocks("json"):
@@ -186,7 +180,7 @@ class Checker:
             sys.exit(f"check_docs: {what}:\n{done.stdout}")
 
     def run_program(self, program, block, shown, place):
-        done = subprocess.run([program], cwd=place, env=self.environment(place), text=True, timeout=300,
+        done = subprocess.run([program], cwd=place, env=console.environment(place / "bin"), text=True, timeout=300,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
         if done.returncode:
             self.fail(block.where(), f"ends with {done.returncode}:\n{done.stdout}")

@@ -13,6 +13,10 @@
 import dataclasses
 import pathlib
 import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import console  # noqa: E402
 
 LANGUAGES = ("console", "cpp", "output", "cmake", "sh", "json", "")
 FENCE = re.compile(r"^( *)(`{3,})(.*)$")
@@ -112,14 +116,8 @@ def read_commands(block):
 
 
 def matches(shown, printed):
-    """A shown line `...` stands for any lines, `...` within a line for any text; blanks at a line's end are nothing."""
-    pattern = ""
-    for line in shown:
-        if line.strip() == "...":
-            pattern += r"(?:.*\n)*?"
-        else:
-            pattern += r"[^\n]*".join(re.escape(part) for part in line.rstrip().split("...")) + r"\n"
+    """As console.matches(); blanks at a line's end and empty lines at the end are nothing, as no page shows them."""
     printed = "".join(line.rstrip() + "\n" for line in printed.splitlines())
     while printed.endswith("\n\n"):
         printed = printed[:-1]
-    return re.fullmatch(pattern, printed) is not None
+    return console.matches([line.rstrip() for line in shown], printed)

@@ -14,14 +14,14 @@ A line `...` stands for any lines, `...` within a line for any text. `array writ
 Usage: run.py TOOL CASES
 """
 
-import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[2] / "tests"))
+import console  # noqa: E402
 
 
 def read_cases(path):
@@ -46,16 +46,6 @@ def read_cases(path):
     return cases
 
 
-def matches(expected, printed):
-    pattern = ""
-    for line in expected:
-        if line == "...":
-            pattern += r"(?:.*\n)*?"
-        else:
-            pattern += r"[^\n]*".join(re.escape(part) for part in line.split("...")) + r"\n"
-    return re.fullmatch(pattern, printed) is not None
-
-
 def main():
     tool, path = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
     cases = read_cases(path)
@@ -68,18 +58,15 @@ def main():
         (home / "bin" / "batchdot").symlink_to(tool)
         (home / "bin" / "array").symlink_to(HERE / "array.py")
         (home / "work").mkdir()
-        environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("BATCHDOT_") and key != "NO_COLOR"}
-        environment["PATH"] = f"{home / 'bin'}:{environment.get('PATH', '/usr/bin:/bin')}"
-        environment["LC_ALL"] = "C.UTF-8"
+        environment = console.environment(home / "bin")
         for number, command, out, err, (code,) in cases:
             done = subprocess.run(["sh", "-c", command], cwd=home / "work", env=environment, timeout=120,
                                   stdin=subprocess.DEVNULL, capture_output=True)
             printed = done.stdout.decode("utf-8", "backslashreplace")
             told = done.stderr.decode("utf-8", "backslashreplace")
             wrong = [what for what, good in (
-                ("stdout", matches(out, printed)),
-                ("stderr", matches(err, told)),
+                ("stdout", console.matches(out, printed)),
+                ("stderr", console.matches(err, told)),
                 ("exit code", done.returncode == code)) if not good]
             if wrong:
                 failures += 1
