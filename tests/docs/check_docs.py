@@ -218,8 +218,9 @@ class Checker:
             if code in codes and code != "INTERNAL":  # which a reader cannot bring about
                 if not any(re.search(rf'(\(|"|: ){code}(\)|"|$)', line) for block in shown for line in block.lines):
                     self.fail(errors, f"no command shows {code}")
-        table = dict(re.findall(r"^\| \[([A-Z0-9_]+)\]\(#\w+\) \| (\d+) \|", self.text(errors), re.MULTILINE))
-        self.compare(errors, "exit codes", table, codes)
+        table = re.findall(r"^\| \[([A-Z0-9_]+)\]\(#\w+\) \| (\d+) \| (\w+) \|", self.text(errors), re.MULTILINE)
+        self.compare(errors, "exit codes", {code: number for code, number, _ in table}, codes)
+        self.compare(errors, "exceptions of Python", {code: name for code, _, name in table}, self.exceptions())
         limits = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", self.text(errors), re.MULTILINE))
         self.compare(errors, "limits", {name: int(value.replace(",", "")) for name, value in limits.items()},
                      info["limits"])  # fmt: skip
@@ -228,13 +229,20 @@ class Checker:
         self.compare(semantics, "dialects", sorted(dialects), sorted(info["dialects"]))
         self.check_glossary()
 
+    def exceptions(self):
+        """{code: exception} of the table in error.cc: without a Python module the tool prints none."""
+        source = self.text("src/core/error.cc")
+        named = dict(re.findall(r'^constexpr std::string_view (k\w+) = "(\w+)";$', source, re.MULTILINE))
+        rows = re.findall(r'\{ErrorCode::k\w+, "(\w+)", \d+, (\w+|"\w+"),', source)
+        return {code: named.get(word, word.strip('"')) for code, word in rows}
+
     def text(self, page):
         return (self.source / page).read_text(encoding="utf-8")
 
     def compare(self, page, what, said, known):
         self.checked += 1
         if said != known:
-            self.fail(page, f"{what}: the page says {said}, the tool {known}")
+            self.fail(page, f"{what}: the page says {said}, it is {known}")
 
     def check_glossary(self):
         """Every word of the glossary stands somewhere else too, in code or in a page; and once in the glossary."""
