@@ -32,6 +32,7 @@ PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": 
 PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
 OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
+LEAST_ROUNDS = 3  # of a run that is written into the results and the pages
 HOPELESS = 10  # one that is so many times slower is not run again after its way was found, nor judged
 
 
@@ -159,6 +160,11 @@ def line_of(workload):
     return " ".join([workload.dtype, workload.equation, *(",".join(map(str, shape)) for shape in (lhs, rhs))])
 
 
+def dismiss(workers, name):
+    """Ends a worker that is gone, so that nobody asks it again."""
+    workers.pop(name).end()
+
+
 def measure(workload, workers, judge, options, notes):
     """{library: Figure} of one workload."""
     figures = {}
@@ -186,14 +192,13 @@ def measure(workload, workers, judge, options, notes):
             figures[name] = figure
         except Gone as error:
             notes.append(f"{workload.name}: {name}: {error}")
-            worker.end()
-            del workers[name]
+            dismiss(workers, name)
     peers = [figure.estimate for name, figure in figures.items() if name != "batchdot" and not figure.wrong]
     best = min(peers, default=math.inf)
     for turn in range(options.rounds):
         for name, figure in figures.items():
             behind = figure.estimate / best
-            if name != "batchdot" and (behind > HOPELESS or (turn >= 2 and behind > SLOW)):
+            if name not in workers or (name != "batchdot" and (behind > HOPELESS or (turn >= 2 and behind > SLOW))):
                 continue
             once = max(figure.estimate, 1e-9)
             calls = max(1, int(options.seconds / once))
@@ -204,6 +209,7 @@ def measure(workload, workers, judge, options, notes):
             except Gone as error:
                 notes.append(f"{workload.name}: {name}: {error}")
                 figure.wrong = str(error)
+                dismiss(workers, name)
     return figures
 
 
@@ -331,7 +337,7 @@ def parse():
     parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(PEERS)}; 'none' for none")
     parser.add_argument("--threads", default="1,all", metavar="1,all")
     parser.add_argument("--quick", action="store_true", help="3 short rounds instead of 9")
-    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--rounds", type=int, help=f"with fewer than {LEAST_ROUNDS} the pages stay as they are")
     parser.add_argument("--cpu-time", action="store_true",
                         help="processor time in place of time, with one thread: for cores that other work shares")
     parser.add_argument("--setup", action="store_true", help="build and install what is missing first")
@@ -347,14 +353,18 @@ def parse():
     options = parser.parse_args()
     if options.cpu_time:
         options.threads = "1"
-    options.is_complete = not (options.only or options.peers or options.quick or options.threads != "1,all")
+    if options.rounds is None:
+        options.rounds = 3 if options.quick else 9
+    elif options.rounds < 1:
+        parser.error("at least one round")
+    is_narrowed = options.only or options.peers or options.quick or options.ours or options.threads != "1,all"
+    options.is_complete = not is_narrowed and options.rounds >= LEAST_ROUNDS
     options.build = options.build.resolve()
     options.venv = (options.venv or options.build / "bench/venv").absolute()
     options.peers = PEERS if not options.peers else [] if options.peers == "none" else options.peers.split(",")
     unknown = set(options.peers) - set(PEERS)
     if unknown:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
-    options.rounds = options.rounds or (3 if options.quick else 9)
     options.seconds = 0.015 if options.quick else 0.04
     return options
 
