@@ -130,10 +130,14 @@ class Bounds:
         return max(by_flop, by_bytes), "arithmetic" if by_flop > by_bytes else "bytes"
 
 
+def our_program(options):
+    return str(options.ours or options.build / "bench" / "bench_batchdot")
+
+
 def workers_of(options, memory, size, threads, cpus):
     """ours first."""
     build, venv = options.build, options.venv
-    commands = {"batchdot": [str(options.ours or build / "bench" / "bench_batchdot")]}
+    commands = {"batchdot": [our_program(options)]}
     for peer in options.peers:
         if peer in PYTHON_PEERS:
             found = list(venv.glob(f"lib/python3*/site-packages/{PYTHON_PEERS[peer]}"))
@@ -383,102 +387,156 @@ def chosen(only):
     return found
 
 
-def main():
-    options = parse()
-    asked = chosen(options.only)
-    if options.list:
-        for workload in asked:
-            print(f"{workload.name:18} {workload.group:9} {workload.dtype:10} {workload.equation:20} "
-                  f"{' x '.join(map(str, workload.shapes()[:2]))}")
-        return
-    if options.setup:
-        set_up(options)
-    cpus = sorted(map(int, options.cpus.split(","))) if options.cpus else sorted(os.sched_getaffinity(0))
-    # Never more than a table's worth of memory: the largest workload, and what the judge keeps besides.
-    size = max(sum(workload.bytes()) * (2 if workload.group == "narrow" else 1) for workload in asked) + (1 << 20)
-    memory = os.memfd_create("bench")
-    os.truncate(memory, size)
-    judge = Worker("judge", [str(options.build / "bench/bench_judge")], memory, size, 0, set(cpus))
-    rows, notes, all_bounds = [], [], {}
-    numbers = [1 if word == "1" else len(cpus) if word == "all" else int(word) for word in options.threads.split(",")]
-    numbers = sorted(set(numbers))
-    Worker.venv = options.venv
-    name, file = cpu()
-    print(f"{name}, {len(cpus)} CPUs")
-    workers = {}
-    ended_early = False
-    began = time.monotonic()
-    try:
-        for threads in numbers:
-            of_threads = {cpus[-1]} if threads == 1 else set(cpus)
-            os.sched_setaffinity(judge.process.pid, of_threads)
-            measured = json.loads(judge.ask(f"bound {threads}{' cpu-time' if options.cpu_time else ''}"))
-            all_bounds[threads] = measured
-            print(f"{threads} thread(s) at most:", ", ".join(f"{k} {v:.0f}" for k, v in measured["peaks"].items()), "Gflop/s")
-            for level in measured["memory"]:
-                print(f"    {level['bytes'] >> 10:7} KiB a thread: read {level['read']:6.1f}, write {level['write']:6.1f}, "
-                      f"copy {level['mixed']:6.1f} GB/s")
-            workers[threads] = workers_of(options, memory, size, threads, of_threads)
-            for worker in workers[threads].values() if options.cpu_time else ():
-                worker.ask("cpu-time")
-        missing = [peer for peer in options.peers if peer not in workers[numbers[0]]]
-        if missing:
-            print("not here:", ", ".join(missing))
-        print("\n" + HEADER, flush=True)
-        for workload in asked:
-            os.sched_setaffinity(judge.process.pid, set(cpus))
-            if (answer := judge.ask("fill " + line_of(workload))) != "ok":
-                raise RuntimeError(f"judge: {answer}")
-            for threads in numbers if workload.group != "call" else numbers[:1]:
-                crew = workers[threads]
-                if workload.name.startswith("plan"):
-                    command = [str(options.ours or options.build / "bench" / "bench_batchdot"), "planning"]
-                    crew = {"batchdot": Worker("planning", command, memory, size, threads, {cpus[-1]})}
-                    if options.cpu_time:
-                        crew["batchdot"].ask("cpu-time")
-                figures = measure(workload, crew, judge, options, notes)
-                row = row_of(workload, threads, figures, Bounds(all_bounds[threads], threads))
-                compare_with_main(row, rows)
-                rows.append(row)
-                print(table_line(row), flush=True)
-                if options.verbose:
-                    print(f"    {'batchdot':14} {row.get('how')}")
-                    for peer, result in sorted(row["peers"].items(), key=lambda item: item[1]["seconds"]):
-                        print(f"    {peer:14} {result['gflops']:9.2f}  {result.get('how', '')}{'  WRONG' if 'wrong' in result else ''}")
-                if workload.name.startswith("plan"):
-                    crew["batchdot"].end()
-    except (KeyboardInterrupt, Exception) as error:  # whatever it was: what was measured is kept
-        ended_early, options.is_complete = True, False
-        notes.append(f"ended early: {type(error).__name__} {error}")
-        print("\n" + notes[-1])
-    finally:
-        for crew in workers.values():
-            for worker in crew.values():
-                worker.end()
-        judge.end()
-    print()
+class Run:
+    """One run: the memory that all share, the judge, a crew of workers for each number of threads, and what came out."""
+
+    def __init__(self, options, asked):
+        self.options, self.asked = options, asked
+        self.cpus = sorted(map(int, options.cpus.split(","))) if options.cpus else sorted(os.sched_getaffinity(0))
+        words = options.threads.split(",")
+        self.numbers = sorted({1 if word == "1" else len(self.cpus) if word == "all" else int(word) for word in words})
+        # Never more than a table's worth of memory: the largest workload, and what the judge keeps besides.
+        self.size = max(sum(workload.bytes()) * (2 if workload.group == "narrow" else 1) for workload in asked) + (1 << 20)
+        self.memory = os.memfd_create("bench")
+        os.truncate(self.memory, self.size)
+        Worker.venv = options.venv
+        self.judge = Worker("judge", [str(options.build / "bench/bench_judge")], self.memory, self.size, 0, set(self.cpus))
+        self.crews, self.bounds, self.rows, self.notes = {}, {}, [], []
+        self.began, self.ended_early = time.monotonic(), False
+
+    def measure_all(self):
+        """Whatever ends it early: what was measured is kept, and the processes end."""
+        try:
+            for threads in self.numbers:
+                self.measure_bounds(threads)
+                self.start_crew(threads)
+            missing = [peer for peer in self.options.peers if peer not in self.crews[self.numbers[0]]]
+            if missing:
+                print("not here:", ", ".join(missing))
+            print("\n" + HEADER, flush=True)
+            for workload in self.asked:
+                os.sched_setaffinity(self.judge.process.pid, set(self.cpus))
+                if (answer := self.judge.ask("fill " + line_of(workload))) != "ok":
+                    raise RuntimeError(f"judge: {answer}")
+                for threads in self.numbers if workload.group != "call" else self.numbers[:1]:
+                    self.measure_row(workload, threads)
+        except (KeyboardInterrupt, Exception) as error:
+            self.ended_early = True
+            self.notes.append(f"ended early: {type(error).__name__} {error}")
+            print("\n" + self.notes[-1])
+        finally:
+            for crew in self.crews.values():
+                end_all(crew)
+            self.judge.end()
+
+    def cpus_of(self, threads):
+        return {self.cpus[-1]} if threads == 1 else set(self.cpus)
+
+    def measure_bounds(self, threads):
+        os.sched_setaffinity(self.judge.process.pid, self.cpus_of(threads))
+        measured = json.loads(self.judge.ask(f"bound {threads}{' cpu-time' if self.options.cpu_time else ''}"))
+        self.bounds[threads] = measured
+        print(f"{threads} thread(s) at most:", ", ".join(f"{k} {v:.0f}" for k, v in measured["peaks"].items()), "Gflop/s")
+        for level in measured["memory"]:
+            print(f"    {level['bytes'] >> 10:7} KiB a thread: read {level['read']:6.1f}, write {level['write']:6.1f}, "
+                  f"copy {level['mixed']:6.1f} GB/s")
+
+    def start_crew(self, threads):
+        self.crews[threads] = workers_of(self.options, self.memory, self.size, threads, self.cpus_of(threads))
+        self.tell_clock(self.crews[threads])
+
+    def tell_clock(self, crew):
+        for worker in crew.values() if self.options.cpu_time else ():
+            worker.ask("cpu-time")
+
+    def measure_row(self, workload, threads):
+        if workload.name.startswith("plan"):  # a process that does nothing but this
+            command = [our_program(self.options), "planning"]
+            crew = {"batchdot": Worker("planning", command, self.memory, self.size, threads, {self.cpus[-1]})}
+            try:
+                self.tell_clock(crew)
+                figures = measure(workload, crew, self.judge, self.options, self.notes)
+            finally:
+                end_all(crew)
+        else:
+            crew = self.crews[threads]
+            figures = measure(workload, crew, self.judge, self.options, self.notes)
+        row = row_of(workload, threads, figures, Bounds(self.bounds[threads], threads))
+        compare_with_main(row, self.rows)
+        self.rows.append(row)
+        print(table_line(row), flush=True)
+        if self.options.verbose:
+            print_peers(row)
+        if "batchdot" not in crew:
+            raise RuntimeError("batchdot is gone: " + self.notes[-1])
+
+    def document(self, name, summary):
+        return {"cpu": name, "cpus": len(self.cpus), "libraries": versions(self.options), "rounds": self.options.rounds,
+                "seconds": round(time.monotonic() - self.began), "bounds": self.bounds, "summary": summary,
+                "rows": self.rows, "notes": self.notes}
+
+
+def end_all(crew):
+    for worker in crew.values():
+        worker.end()
+
+
+def print_peers(row):
+    print(f"    {'batchdot':14} {row.get('how')}")
+    for peer, result in sorted(row["peers"].items(), key=lambda item: item[1]["seconds"]):
+        wrong = "  WRONG" if "wrong" in result else ""
+        print(f"    {peer:14} {result['gflops']:9.2f}  {result.get('how', '')}{wrong}")
+
+
+def print_workloads(asked):
+    for workload in asked:
+        print(f"{workload.name:18} {workload.group:9} {workload.dtype:10} {workload.equation:20} "
+              f"{' x '.join(map(str, workload.shapes()[:2]))}")
+
+
+def summarize(rows):
+    """Prints the means and gives them as data."""
     summary = []
     for threads, mean, meets, count in means(rows):
         summary.append({"threads": threads, "geometric_mean": round(mean, 3), "workloads": count, "meeting_goal": meets})
         print(f"{threads} thread(s): geometric mean against the best peer {mean:.2f}; {meets} of {count} at least as fast "
               "as it or at 90 % of the bound")
-    if options.verbose:
-        print("\n".join(notes))
-    wrong = [note for note in notes if "batchdot: wrong" in note]
-    print("\n".join(wrong))
-    output = options.output or (ROOT / "bench/results" / f"{file}.json" if options.is_complete
-                                else options.build / "bench/last.json")
+    return summary
+
+
+def write(document, output, in_pages):
     output.parent.mkdir(parents=True, exist_ok=True)
-    document = {"cpu": name, "cpus": len(cpus), "libraries": versions(options), "rounds": options.rounds,
-                "seconds": round(time.monotonic() - began), "bounds": all_bounds, "summary": summary, "rows": rows,
-                "notes": notes}
     output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    if options.is_complete:
+    if in_pages:
         subprocess.run([sys.executable, ROOT / "bench/plot.py", output, ROOT / "docs/performance.svg"], check=True)
         subprocess.run([sys.executable, ROOT / "bench/table.py", output, ROOT / "README.md", ROOT / "docs/performance.md"],
                        check=True)
     print("written:", output.relative_to(ROOT) if output.is_relative_to(ROOT) else output)
-    return 1 if wrong or ended_early else 0
+
+
+def main():
+    options = parse()
+    asked = chosen(options.only)
+    if options.list:
+        print_workloads(asked)
+        return 0
+    if options.setup:
+        set_up(options)
+    name, file = cpu()
+    run = Run(options, asked)
+    print(f"{name}, {len(run.cpus)} CPUs")
+    run.measure_all()
+    print()
+    summary = summarize(run.rows)
+    if options.verbose:
+        print("\n".join(run.notes))
+    wrong = [note for note in run.notes if "batchdot: wrong" in note]
+    print("\n".join(wrong))
+    is_complete = options.is_complete and not run.ended_early
+    output = options.output or (ROOT / "bench/results" / f"{file}.json" if is_complete
+                                else options.build / "bench/last.json")
+    write(run.document(name, summary), output, is_complete)
+    return 1 if wrong or run.ended_early else 0
 
 
 if __name__ == "__main__":
