@@ -101,8 +101,9 @@ bool wants_swap(const Folded& folded, int lanes) {
 }
 
 // Rows that do not run through lhs and the result with one stride each: one axis is kept, the one
-// along which lhs is closest, and the others become batch, where rhs does not move. Only if enough
-// rows are left.
+// along which lhs is closest, and the others become batch, where rhs does not move. If too few rows
+// would be left, that axis runs fastest where lhs is contiguous along it, so that lines of lhs are
+// read once: the result is then written in as many places at a time.
 void peel_rows(Folded& folded) {
   constexpr std::int64_t kRows = 128;
   FoldedAxes& m = folded.m;
@@ -111,7 +112,10 @@ void peel_rows(Folded& folded) {
     return std::pair(a.extent < kRows, std::llabs(a.lhs)) <
            std::pair(b.extent < kRows, std::llabs(b.lhs));
   });
-  if (close->extent < kRows) return;
+  if (close->extent < kRows) {
+    if (std::llabs(close->lhs) == 1) std::rotate(close, close + 1, m.end());
+    return;
+  }
   const FoldedAxis kept = *close;
   m.erase(close);
   folded.batch.insert(folded.batch.end(), m.begin(), m.end());

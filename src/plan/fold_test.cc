@@ -183,6 +183,10 @@ TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
   few.m[0].extent = 100;  // too few rows would be left for the panels of rhs
   peel(few, 16);
   EXPECT_TRUE(few.batch.empty());
+  EXPECT_EQ(few.m, (FoldedAxes{{4, 9000, 0, 40, 0}, {100, 1, 0, 300, 0}}));  // lines are read once
+  few.m = {{100, 2, 0, 300, 0}, {4, 9000, 0, 40, 0}};
+  peel(few, 16);
+  EXPECT_EQ(few.m.front().extent, 100);
 }
 
 TEST(Fold, ExtentsBeyond63BitsAreRefused) {
