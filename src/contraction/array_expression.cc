@@ -8,15 +8,6 @@
 
 namespace batchdot {
 
-std::string joined(const std::vector<std::string>& parts, std::string_view between) {
-  std::string out;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (i > 0) out += between;
-    out += parts[i];
-  }
-  return out;
-}
-
 void reindex(Term& term, const Labels& drop, const Labels& wanted) {
   std::vector<std::string> items;
   Labels labels;

@@ -48,13 +48,8 @@ struct Term {
 /// "(0,)", "(2, 1)": a Python tuple.
 template <class Numbers>
 std::string tuple(const Numbers& numbers) {
-  std::string out = "(";
-  for (std::size_t i = 0; i < numbers.size(); ++i) out += text(i > 0 ? ", " : "", numbers[i]);
-  return out + (numbers.size() == 1 ? ",)" : ")");
+  return text("(", joined(numbers, ", "), numbers.size() == 1 ? ",)" : ")");
 }
-
-/// The parts with `between` between them.
-std::string joined(const std::vector<std::string>& parts, std::string_view between);
 
 /// An index such as [:, None, 0]: axes with a label of `drop` are indexed away, and where the array
 /// lacks a label of `wanted` an axis of 1 is put in.

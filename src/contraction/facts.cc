@@ -16,16 +16,6 @@ namespace batchdot::inline v0 {
 
 namespace {
 
-// "a", "a and b", "a, b and c"
-std::string listed(const std::vector<std::string>& parts) {
-  std::string out;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (i > 0) out += i + 1 == parts.size() ? " and " : ", ";
-    out += parts[i];
-  }
-  return out;
-}
-
 class Facts {
  public:
   explicit Facts(const Contraction& c)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <vector>
 
 #include "src/core/axis.h"
 #include "src/core/text.h"
@@ -65,6 +66,24 @@ TEST(Text, OperandsAreCalledAsPeopleCallThem) {
   EXPECT_EQ(operand_name(0, 2), "lhs");
   EXPECT_EQ(operand_name(1, 2), "rhs");
   EXPECT_EQ(operand_name(2, 3), "operand 2");
+}
+
+TEST(Text, ListsAreJoined) {
+  EXPECT_EQ(joined(std::vector<std::string>{}, ", "), "");
+  EXPECT_EQ(joined(std::vector<std::string>{"", "b", ""}, ","), ",b,");
+  EXPECT_EQ(joined(std::vector<std::int64_t>{2, -1}, ", "), "2, -1");
+  EXPECT_EQ(listed({}), "");
+  EXPECT_EQ(listed({"a"}), "a");
+  EXPECT_EQ(listed({"a", "b"}), "a and b");
+  EXPECT_EQ(listed({"a", "b", "c"}), "a, b and c");
+}
+
+TEST(Text, NumbersAreAsShortAsPeopleWriteThem) {
+  EXPECT_EQ(shortest(1e-7), "1e-7");
+  EXPECT_EQ(shortest(1e-12), "1e-12");
+  EXPECT_EQ(shortest(1e300), "1e+300");
+  EXPECT_EQ(shortest(0.5), "0.5");
+  EXPECT_EQ(shortest(-3), "-3");
 }
 
 TEST(Text, DistanceCountsEdits) {

@@ -2,9 +2,27 @@
 #include "src/core/text.h"
 
 #include <algorithm>
-#include <vector>
+#include <iterator>
 
 namespace batchdot {
+
+std::string listed(const std::vector<std::string>& parts) {
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += i + 1 == parts.size() ? " and " : ", ";
+    out += parts[i];
+  }
+  return out;
+}
+
+std::string shortest(double number) {
+  char digits[32];
+  std::string out(digits, std::to_chars(digits, std::end(digits), number).ptr);
+  // Exponents are written with two digits at least, people write as few as there are.
+  const std::size_t exponent = out.find('e');
+  if (exponent != std::string::npos && out[exponent + 2] == '0') out.erase(exponent + 2, 1);
+  return out;
+}
 
 std::string operand_name(int operand, int count) {
   if (count == 1) return "operand";

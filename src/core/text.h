@@ -6,6 +6,7 @@
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "batchdot/error.h"
 #include "batchdot/shape.h"
@@ -36,6 +37,25 @@ template <class... Parts>
   (text_detail::append(out, parts), ...);
   return out;
 }
+
+/// All parts one after the other, with `between` between them.
+template <class Parts>
+std::string joined(const Parts& parts, std::string_view between) {
+  std::string out;
+  std::string_view before;
+  for (const auto& part : parts) {
+    text_detail::append(out, before);
+    text_detail::append(out, part);
+    before = between;
+  }
+  return out;
+}
+
+/// "a", "a and b", "a, b and c"
+std::string listed(const std::vector<std::string>& parts);
+
+/// The shortest text that reads back as this number: "0.5", "1e-7".
+std::string shortest(double number);
 
 /// "lhs" and "rhs" where there are two operands, else "operand 2"; of one alone "operand".
 std::string operand_name(int operand, int count);

@@ -83,15 +83,6 @@ class Page {
   std::string title_;
 };
 
-std::string joined(const std::vector<std::string>& parts, std::string_view between) {
-  std::string out;
-  for (const std::string& part : parts) {
-    if (!out.empty()) out += between;
-    out += part;
-  }
-  return out;
-}
-
 // Three significant digits, decimal steps of a thousand: "7.34 MB", "134 Mflop", "96 bytes".
 std::string quantity(double amount, std::string_view unit, std::string_view unit_of_one) {
   constexpr const char* kPrefixes[] = {"", "k", "M", "G", "T", "P", "E"};

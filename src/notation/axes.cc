@@ -8,12 +8,7 @@ namespace {
 
 std::string to_string(const Axes::Entry& entry) {
   if (!entry.is_nested()) return text(std::get<0>(entry.value));
-  std::string out = "[";
-  for (const std::int64_t axis : std::get<1>(entry.value)) {
-    if (out.size() > 1) out += ", ";
-    out += text(axis);
-  }
-  return out + "]";
+  return text("[", joined(std::get<1>(entry.value), ", "), "]");
 }
 
 }  // namespace

@@ -222,6 +222,11 @@ TEST(DotLayer, NotesSayWhatIsReported) {
   const auto merge =
       notation::dot_layer_notes({2, 5, 3}, {2, 5, 3}, {}, false, Dialect("keras-1.2"));
   EXPECT_EQ(merge.front(), "Merge(mode='dot') of keras-1.2 calls batch_dot with axes [2, 2].");
+  const auto of_norm = notation::dot_layer_notes({2, 5}, {2, 5}, 1, true, Dialect("keras-3"));
+  EXPECT_EQ(
+      of_norm[1],
+      "Before that lhs is divided by its norm along axis 1, rhs along axis 1; the norm counts "
+      "as at least 1e-7.");
 }
 
 }  // namespace

@@ -231,16 +231,6 @@ class Builder {
   std::vector<EllipsisAxis> ellipsis_;
 };
 
-// "'a'", "'a' and 'b'", "'a', 'b' and 'c'".
-std::string listed(const std::vector<std::string>& words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) out += i + 1 == words.size() ? " and " : ", ";
-    out += words[i];
-  }
-  return out;
-}
-
 std::string ellipsis_note(const Equation& equation, std::span<const Shape> operands) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < operands.size(); ++i) {

@@ -166,7 +166,7 @@ Notes dot_layer_notes(const Shape& lhs, const Shape& rhs, const Axes& axes, bool
     notes.push_back(text("Before that lhs is divided by its norm along axis ", layer.lhs_axis,
                          ", rhs along axis ", layer.rhs_axis, "; ",
                          is_under_root ? "the sum of squares" : "the norm", " counts as at least ",
-                         layer.epsilon == 1e-12 ? "1e-12" : "1e-7", "."));
+                         shortest(layer.epsilon), "."));
   }
   note_product(notes, reading.product, lhs, rhs, dialect);
   const Shape computed = result_shape(layer.contraction);

@@ -18,10 +18,8 @@ namespace batchdot::notation {
 namespace {
 
 // "[2, -1]"
-std::string listed(std::span<const std::int64_t> axes) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < axes.size(); ++i) out += text(i > 0 ? ", " : "", axes[i]);
-  return out + "]";
+std::string in_brackets(std::span<const std::int64_t> axes) {
+  return text("[", joined(axes, ", "), "]");
 }
 
 // Counted from the front; a negative axis counts from the end, once.
@@ -42,11 +40,11 @@ std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
     }
     if (std::find(resolved.begin(), resolved.end(), *from_front) != resolved.end()) {
       place.extent = to_string(shape[*from_front]);
-      throw Error(ErrorCode::kAxesDup,
-                  text("tensordot: ", name, " axis ", *from_front,
-                       " is named twice: ", listed(axes), ": extent ", shape[*from_front], "; lhs ",
-                       lhs, ", rhs ", rhs),
-                  place);
+      throw Error(
+          ErrorCode::kAxesDup,
+          text("tensordot: ", name, " axis ", *from_front, " is named twice: ", in_brackets(axes),
+               ": extent ", shape[*from_front], "; lhs ", lhs, ", rhs ", rhs),
+          place);
     }
     resolved.push_back(*from_front);
   }
@@ -60,10 +58,11 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, std::span<const std::int6
   if (lhs_axes.size() != rhs_axes.size()) {
     ErrorPlace place;
     place.option = "rhs-axes";
-    throw Error(ErrorCode::kAxesLen,
-                text("tensordot: the numbers of axes differ: ", lhs_axes.size(), " of lhs, ",
-                     rhs_axes.size(), " of rhs: ", listed(lhs_axes), ", ", listed(rhs_axes)),
-                place);
+    throw Error(
+        ErrorCode::kAxesLen,
+        text("tensordot: the numbers of axes differ: ", lhs_axes.size(), " of lhs, ",
+             rhs_axes.size(), " of rhs: ", in_brackets(lhs_axes), ", ", in_brackets(rhs_axes)),
+        place);
   }
   return {resolve_axes(0, lhs, rhs, lhs_axes), resolve_axes(1, lhs, rhs, rhs_axes)};
 }

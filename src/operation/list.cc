@@ -289,15 +289,6 @@ constexpr Operation kOperations[] = {
      infer_einsum, einsum_notes},
 };
 
-std::string list_of_operations() {
-  std::string out;
-  for (const Operation& operation : kOperations) {
-    if (!out.empty()) out += ", ";
-    out += operation.name;
-  }
-  return out;
-}
-
 void check_operand_count(const Operation& operation, const Problem& problem) {
   const int count = static_cast<int>(problem.shapes.size());
   if (count > Limits::kOperands) {
@@ -323,7 +314,7 @@ const Operation& find_operation(std::string_view name) {
   std::vector<std::string_view> names;
   for (const Operation& operation : kOperations) names.push_back(operation.name);
   throw Error(ErrorCode::kUsage, text("no such operation: '", name, "'", did_you_mean(name, names),
-                                      ": there are ", list_of_operations()));
+                                      ": there are ", joined(names, ", ")));
 }
 
 Inference infer(const Problem& problem) {

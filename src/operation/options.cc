@@ -201,15 +201,6 @@ bool fits(OptionKind kind, const OptionValue& value) {
   return false;
 }
 
-std::string join(const std::vector<std::int64_t>& values) {
-  std::string out;
-  for (const std::int64_t value : values) {
-    if (!out.empty()) out += ',';
-    out += text(value);
-  }
-  return out;
-}
-
 }  // namespace
 
 OptionValue parse_option(const OptionInfo& option, std::string_view typed) {
@@ -239,7 +230,7 @@ std::string to_string(const OptionValue& value) {
     std::string operator()(bool given) const { return given ? "true" : "false"; }
     std::string operator()(std::int64_t number) const { return text(number); }
     std::string operator()(const std::vector<std::int64_t>& list) const {
-      return list.empty() ? "[]" : join(list);
+      return list.empty() ? "[]" : joined(list, ",");
     }
     std::string operator()(const std::string& words) const { return words; }
     std::string operator()(const Axes& axes) const {
@@ -251,7 +242,7 @@ std::string to_string(const OptionValue& value) {
       std::string out;
       for (const Axes::Entry& entry : entries) {
         if (!out.empty()) out += ',';
-        out += entry.is_nested() ? text("[", join(std::get<1>(entry.value)), "]")
+        out += entry.is_nested() ? text("[", joined(std::get<1>(entry.value), ","), "]")
                                  : text(std::get<0>(entry.value));
       }
       return is_flat && entries.size() > 1 ? out : text("[", out, "]");
@@ -345,17 +336,12 @@ std::optional<DType> dtype_of(const Problem& problem) {
   if (name == nullptr) return {};
   if (const std::optional<DType> dtype = DType::parse(*name)) return dtype;
   std::vector<std::string_view> names;
-  std::string all;
-  for_each_dtype([&](auto record) {
-    names.push_back(record.kName);
-    if (!all.empty()) all += ", ";
-    all += record.kName;
-  });
+  for_each_dtype([&](auto record) { names.push_back(record.kName); });
   ErrorPlace place;
   place.option = "dtype";
   throw Error(ErrorCode::kUsage,
               text("--dtype: no such dtype: '", *name, "'", did_you_mean(*name, names),
-                   ": there are ", all),
+                   ": there are ", joined(names, ", ")),
               place);
 }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
-#include <iterator>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -43,11 +41,6 @@ bool is_same_contraction(const Contraction& a, const Contraction& b, bool is_com
   }
   return of_a.numbers(a.output) == of_b.numbers(b.output) &&
          of_a.numbers(a.contracting_order) == of_b.numbers(b.contracting_order);
-}
-
-std::string shortest(double x) {
-  char digits[32];
-  return {digits, std::to_chars(digits, std::end(digits), x).ptr};
 }
 
 bool is_same_layer(const DotLayer& a, const DotLayer& b) {
