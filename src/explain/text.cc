@@ -301,7 +301,7 @@ void write_plan(Page& page, const PlanFacts& facts) {
     page.row("blocking", blocking);
   }
   page.row("threads", text(facts.threads, ", over ", facts.work_items,
-                           facts.work_items == 1 ? " piece of work" : " pieces of work"));
+                           facts.work_items == 1 ? " work item" : " work items"));
   page.row("workspace", bytes_text(static_cast<double>(facts.workspace_bytes)));
   if (facts.path.size() > 1) {
     std::vector<std::string> pairs;

@@ -82,7 +82,7 @@ work         134 Mflop, 7.34 MB touched, result 4.19 MB of f32, 18.3 flop/byte
 fold         32 x (M=128, N=256, K=64); packs panels of lhs and rhs, never a whole operand
 kernel       packed tiles (refused: dot: N > 1; tiny: M * N > 64), target AVX2
 blocking     MR NR = 6 16   MC KC NC = 144 256 4080
-threads      8, over 64 pieces of work
+threads      8, over 64 work items
 workspace    800 kB
 )");
 }
@@ -105,7 +105,7 @@ TEST(Text, SmallAmountsHaveTheirOwnWords) {
       to_text(facts),
       R"(fold         1 x (M=1, N=1, K=1); no operand is copied; lhs and rhs change places, bits are the same
 kernel       reference, target scalar
-threads      1, over 1 piece of work
+threads      1, over 1 work item
 workspace    0 bytes
 path         (0, 1) (0, 1)
 )");
