@@ -112,6 +112,8 @@ TEST(Names, OwnLettersComeFirstAndTheRestGetFreeOnes) {
   c.names = {"batch", "", "a", "a"};  // no letter, nothing, a letter twice
   EXPECT_EQ(label_names(c), (std::vector<std::string>{"b", "c", "a", "d"}));
   EXPECT_EQ(to_equation(c), "bca,bad->bcd");
+  c.names = {"\xC3(", "i", "\x80", "k"};  // no UTF-8: no letters
+  EXPECT_EQ(label_names(c), (std::vector<std::string>{"a", "i", "b", "k"}));
   c.names = {"β", "i", "長", "k"};
   EXPECT_EQ(to_equation(c), "βi長,β長k->βik");
   add_output_label(c, 1);  // an axis that no operand has cannot be said in an equation

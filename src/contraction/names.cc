@@ -5,37 +5,23 @@
 #include <set>
 
 #include "batchdot/contraction.h"
+#include "src/core/utf8.h"
 
 namespace batchdot::inline v0 {
 
 namespace {
 
-// The bytes of the UTF-8 character that starts with this byte.
-std::size_t character_bytes(char first) {
-  const auto byte = static_cast<unsigned char>(first);
-  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
-
-std::string utf8(char32_t code) {
-  std::string out;
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | (code >> 6));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else {
-    out += static_cast<char>(0xE0 | (code >> 12));
-    out += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  }
-  return out;
+bool is_one_character(std::string_view name) {
+  if (name.empty()) return false;
+  const std::optional<Utf8Character> first = decode_utf8(name, 0);
+  return first && first->bytes == name.size();
 }
 
 // a..z, A..Z, then letters beyond ASCII: there are more of them than Limits::kLabels.
 std::string letter(std::size_t i) {
   if (i < 26) return std::string(1, static_cast<char>('a' + i));
   if (i < 52) return std::string(1, static_cast<char>('A' + i - 26));
-  return utf8(static_cast<char32_t>(0x4E00 + i - 52));
+  return encode_utf8(static_cast<char32_t>(0x4E00 + i - 52));
 }
 
 }  // namespace
@@ -46,8 +32,7 @@ std::vector<std::string> label_names(const Contraction& c) {
   std::set<std::string> taken;
   for (std::size_t label = 0; label < c.names.size(); ++label) {
     const std::string& given = c.names[label];
-    const bool is_one_letter = !given.empty() && given.size() == character_bytes(given[0]);
-    if (is_one_letter && taken.insert(given).second) names[label] = given;
+    if (is_one_character(given) && taken.insert(given).second) names[label] = given;
   }
   std::size_t next = 0;
   const auto give = [&](Label label) {
