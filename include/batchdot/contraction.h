@@ -77,20 +77,10 @@ enum class Role : std::uint8_t { kBatch, kContracting, kLhsFree, kRhsFree, kLhsS
 /// "batch", "contracting", "lhs_free", ...
 BATCHDOT_API std::string_view name(Role role);
 
-/// The labels of a two-operand contraction by role.
-struct LabelRoles {
-  Labels batch, contracting, lhs_free, rhs_free, lhs_summed, rhs_summed;
-};
-
 /// \throws Error  kLabel  a label has no extent, stands twice in the output, or is in no input
 ///                        and has an extent other than 1;
 ///                kLimit  over Limits::kOperands or kLabels.
 BATCHDOT_API void validate(const Contraction& c);
-
-/// Sorts the labels of a contraction of one or two operands by role: contracting and summed labels
-/// in the contracting order, the others in the order of the output. One operand counts as lhs.
-/// \throws Error  kUsage  other than one or two operands.
-BATCHDOT_API LabelRoles classify(const Contraction& c);
 
 /// Every summed label by first appearance: inputs left to right, axes ascending.
 BATCHDOT_API Labels default_contracting_order(const Contraction& c);

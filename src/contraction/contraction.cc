@@ -124,32 +124,6 @@ void validate(const Contraction& c) {
   }
 }
 
-LabelRoles classify(const Contraction& c) {
-  if (c.inputs.empty() || c.inputs.size() > 2) {
-    throw Error(
-        ErrorCode::kUsage,
-        text("classify: takes a contraction of one or two operands, not ", c.inputs.size()));
-  }
-  static const Labels kNone;
-  const Labels& lhs = c.inputs[0].labels;
-  const Labels& rhs = c.inputs.size() == 2 ? c.inputs[1].labels : kNone;
-  LabelRoles roles;
-  for (const Label label : c.output) {
-    const bool in_lhs = holds(lhs, label);
-    const bool in_rhs = holds(rhs, label);
-    (in_lhs && in_rhs ? roles.batch : in_lhs ? roles.lhs_free : roles.rhs_free).push_back(label);
-  }
-  for (const Label label : c.contracting_order) {
-    const bool in_lhs = holds(lhs, label);
-    const bool in_rhs = holds(rhs, label);
-    (in_lhs && in_rhs ? roles.contracting
-     : in_lhs         ? roles.lhs_summed
-                      : roles.rhs_summed)
-        .push_back(label);
-  }
-  return roles;
-}
-
 Labels default_contracting_order(const Contraction& c) {
   Labels order;
   for (const Input& input : c.inputs) {

@@ -50,34 +50,6 @@ TEST(Validate, RefusesTheRest) {
   EXPECT_EQ(code([](Contraction& c) { c.extents.resize(Limits::kLabels + 1); }), ErrorCode::kLimit);
 }
 
-TEST(Classify, GivesEveryLabelOneRole) {
-  Contraction c;
-  for (int i = 0; i < 7; ++i) add_label(c, i == 6 ? 1 : 2);
-  // b0 m1 k2 lone3 . k2 n4 lone5 b0 -> n4 b0 m1 added6
-  c.inputs = {{{2, 2, 2, 2}, {0, 1, 2, 3}, {}, false}, {{2, 2, 2, 2}, {2, 4, 5, 0}, {}, false}};
-  c.output = {4, 0, 1, 6};
-  c.contracting_order = {5, 2, 3};
-  const LabelRoles roles = classify(c);
-  EXPECT_EQ(roles.batch, (Labels{0}));
-  EXPECT_EQ(roles.contracting, (Labels{2}));
-  EXPECT_EQ(roles.lhs_free, (Labels{1}));
-  EXPECT_EQ(roles.rhs_free, (Labels{4, 6}));
-  EXPECT_EQ(roles.lhs_summed, (Labels{3}));
-  EXPECT_EQ(roles.rhs_summed, (Labels{5}));
-}
-
-TEST(Classify, OneOperandIsLhs) {
-  Contraction c;
-  add_label(c, 2);
-  add_label(c, 3);
-  c.inputs = {{{2, 3}, {0, 1}, {}, false}};
-  c.output = {1};
-  c.contracting_order = {0};
-  const LabelRoles roles = classify(c);
-  EXPECT_EQ(roles.lhs_free, (Labels{1}));
-  EXPECT_EQ(roles.lhs_summed, (Labels{0}));
-}
-
 TEST(DefaultContractingOrder, IsByFirstAppearance) {
   Contraction c;
   for (int i = 0; i < 5; ++i) add_label(c, 2);

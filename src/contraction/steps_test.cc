@@ -55,19 +55,26 @@ TEST(Steps, SumALabelWhenNothingNeedsItAnyMore) {
   }
 }
 
-TEST(Steps, AgreeWithTheRolesOfTwoOperands) {
-  const Contraction c = einsum("bixk,bkyj->bij", std::vector<Shape>{{2, 3, 4, 5}, {2, 5, 6, 7}});
+TEST(Steps, GiveEveryLabelOfTwoOperandsOneRole) {
+  Contraction c;
+  for (int i = 0; i < 7; ++i) add_label(c, i == 6 ? 1 : 2);
+  // b0 m1 k2 lone3 . k2 n4 lone5 b0 -> n4 b0 m1 added6
+  c.inputs = {{{2, 2, 2, 2}, {0, 1, 2, 3}, {}, false}, {{2, 2, 2, 2}, {2, 4, 5, 0}, {}, false}};
+  c.output = {4, 0, 1, 6};
+  c.contracting_order = {5, 2, 3};
   const PairwiseStep step = pairwise_steps(c)[0];
-  const LabelRoles roles = classify(c);
-  EXPECT_EQ(step.contracting, roles.contracting);
-  EXPECT_EQ(step.lhs_summed, roles.lhs_summed);
-  EXPECT_EQ(step.rhs_summed, roles.rhs_summed);
-  for (const Label label : roles.batch) EXPECT_EQ(role_in(step, label), Role::kBatch);
-  for (const Label label : roles.lhs_free) EXPECT_EQ(role_in(step, label), Role::kLhsFree);
-  for (const Label label : roles.rhs_free) EXPECT_EQ(role_in(step, label), Role::kRhsFree);
-  for (const Label label : roles.contracting) EXPECT_EQ(role_in(step, label), Role::kContracting);
-  for (const Label label : roles.lhs_summed) EXPECT_EQ(role_in(step, label), Role::kLhsSummed);
-  for (const Label label : roles.rhs_summed) EXPECT_EQ(role_in(step, label), Role::kRhsSummed);
+  constexpr Role kRoles[] = {Role::kBatch,   Role::kLhsFree,   Role::kContracting, Role::kLhsSummed,
+                             Role::kRhsFree, Role::kRhsSummed, Role::kRhsFree};
+  for (Label label = 0; label < 7; ++label) EXPECT_EQ(role_in(step, label), kRoles[label]) << label;
+  EXPECT_EQ(step.contracting, (Labels{2}));
+  EXPECT_EQ(step.lhs_summed, (Labels{3}));
+  EXPECT_EQ(step.rhs_summed, (Labels{5}));
+}
+
+TEST(Steps, OneOperandIsLhs) {
+  const PairwiseStep step = pairwise_steps(einsum("ij->j", std::vector<Shape>{{2, 3}}))[0];
+  EXPECT_EQ(role_in(step, 0), Role::kLhsSummed);
+  EXPECT_EQ(role_in(step, 1), Role::kLhsFree);
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <array>
 #include <map>
 
+#include "src/contraction/steps.h"
 #include "tests/problems/valid_problem.h"
 
 namespace batchdot {
@@ -167,13 +169,12 @@ RC_GTEST_PROP(Bind, GivesWhatInferenceFromTheNumbersGives, ()) {
   if (now->inputs.size() > 2) return;
   // The same product: as much of each role.
   const auto sizes = [](const Contraction& c) {
-    const LabelRoles roles = classify(c);
-    std::vector<std::int64_t> products;
-    for (const Labels* labels : {&roles.batch, &roles.contracting, &roles.lhs_free, &roles.rhs_free,
-                                 &roles.lhs_summed, &roles.rhs_summed}) {
-      std::int64_t product = 1;
-      for (const Label label : *labels) product *= c.extents[label].extent();
-      products.push_back(product);
+    const PairwiseStep step = pairwise_steps(c)[0];
+    std::array<std::int64_t, 6> products;
+    products.fill(1);
+    for (std::size_t label = 0; label < c.extents.size(); ++label) {
+      const Role role = role_in(step, static_cast<Label>(label));
+      products[static_cast<std::size_t>(role)] *= c.extents[label].extent();
     }
     return products;
   };
