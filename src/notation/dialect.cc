@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "batchdot/notation.h"
 #include "src/core/text.h"
@@ -9,26 +14,6 @@
 namespace batchdot::inline v0 {
 
 namespace {
-
-constexpr std::array<std::string_view, 12> kNames = {
-    "keras-0.3", "keras-1.0",        "keras-1.2", "keras-2.0",  "keras-2.1.6", "tf.keras-1",
-    "keras-2.2", "keras-2.2-tf1.14", "keras-2.3", "tf.keras-2", "keras-3",     "tfjs"};
-
-// A name that is no release number, or whose release is not the last of its own X.Y.
-struct ShortName {
-  std::string_view name;
-  Dialect::Product product;
-  int version;
-  bool tensorflow_broadcasts;
-};
-constexpr ShortName kShortNames[] = {
-    {"keras-2.2", Dialect::Product::kKeras, release(2, 2, 4), false},
-    {"keras-2.2-tf1.14", Dialect::Product::kKeras, release(2, 2, 4), true},
-    {"keras-3", Dialect::Product::kKeras, release(3, 15, 1), false},
-    {"tf.keras-1", Dialect::Product::kTfKeras, release(1, 0, 0), false},
-    {"tf.keras-2", Dialect::Product::kTfKeras, release(2, 0, 0), false},
-    {"tfjs", Dialect::Product::kTfjs, 0, false},
-};
 
 // The releases of Keras from the first with a batch_dot to the newest one judged.
 struct Minor {
@@ -41,6 +26,49 @@ constexpr Minor kMinors[] = {
     {2, 14, 0, 0}, {2, 15, 0, 0}, {3, 0, 0, 5},  {3, 1, 0, 1},  {3, 2, 0, 1},  {3, 3, 0, 3},
     {3, 4, 0, 1},  {3, 5, 0, 0},  {3, 6, 0, 0},  {3, 7, 0, 0},  {3, 8, 0, 0},  {3, 9, 0, 2},
     {3, 10, 0, 0}, {3, 11, 0, 3}, {3, 12, 0, 4}, {3, 13, 0, 2}, {3, 14, 0, 1}, {3, 15, 0, 1}};
+
+constexpr int kFirstRelease = release(kMinors[0].major, kMinors[0].minor, kMinors[0].first_patch);
+constexpr const Minor& kLastMinor = kMinors[std::size(kMinors) - 1];
+constexpr int kLastRelease = release(kLastMinor.major, kLastMinor.minor, kLastMinor.last_patch);
+
+// What a name means that is no release number, or whose release is not the last of its own X.Y.
+struct Meaning {
+  Dialect::Product product;
+  int version;
+  bool tensorflow_broadcasts = false;
+};
+
+// The dialects that are shown, oldest first.
+struct ShownDialect {
+  std::string_view name;
+  std::optional<Meaning> meaning = {};  // none: the release that the name spells
+};
+constexpr ShownDialect kShown[] = {
+    {"keras-0.3"},
+    {"keras-1.0"},
+    {"keras-1.2"},
+    {"keras-2.0"},
+    {"keras-2.1.6"},
+    {"tf.keras-1", Meaning{Dialect::Product::kTfKeras, release(1, 0, 0)}},
+    {"keras-2.2", Meaning{Dialect::Product::kKeras, release(2, 2, 4)}},
+    {"keras-2.2-tf1.14", Meaning{Dialect::Product::kKeras, release(2, 2, 4), true}},
+    {"keras-2.3"},
+    {"tf.keras-2", Meaning{Dialect::Product::kTfKeras, release(2, 0, 0)}},
+    {"keras-3", Meaning{Dialect::Product::kKeras, kLastRelease}},
+    {"tfjs", Meaning{Dialect::Product::kTfjs, 0}},
+};
+constexpr auto kNames = [] {
+  std::array<std::string_view, std::size(kShown)> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kShown[i].name;
+  return names;
+}();
+
+constexpr std::string_view kPrefix = "keras-";
+
+// "keras-2.2.4"
+std::string release_name(int version) {
+  return text(kPrefix, version / 10000, ".", version / 100 % 100, ".", version % 100);
+}
 
 // Reads "2.1" or "2.1.4" into numbers; no sign, no leading zero.
 struct Numbers {
@@ -77,13 +105,12 @@ std::optional<int> read_release(std::string_view text) {
 }
 
 [[noreturn]] void refuse(std::string_view name) {
-  std::string names;
-  for (const std::string_view known : kNames) names += text(known, ", ");
   ErrorPlace place;
   place.option = "dialect";
   throw Error(ErrorCode::kUsage,
-              text("dialect: no such dialect: '", name, "': the dialects are ", names,
-                   "and every release of Keras from keras-0.3.3 to keras-3.15.1"),
+              text("dialect: no such dialect: '", name, "': the dialects are ",
+                   joined(kNames, ", "), ", and every release of Keras from ",
+                   release_name(kFirstRelease), " to ", release_name(kLastRelease)),
               place);
 }
 
@@ -92,14 +119,13 @@ std::optional<int> read_release(std::string_view text) {
 Dialect::Dialect() : Dialect("keras-3") {}
 
 Dialect::Dialect(std::string_view name) : name_(name) {
-  for (const ShortName& row : kShortNames) {
-    if (row.name != name) continue;
-    product_ = row.product;
-    version_ = row.version;
-    tensorflow_broadcasts_ = row.tensorflow_broadcasts;
+  for (const ShownDialect& row : kShown) {
+    if (row.name != name || !row.meaning) continue;
+    product_ = row.meaning->product;
+    version_ = row.meaning->version;
+    tensorflow_broadcasts_ = row.meaning->tensorflow_broadcasts;
     return;
   }
-  constexpr std::string_view kPrefix = "keras-";
   if (!name.starts_with(kPrefix)) refuse(name);
   const std::optional<int> version = read_release(name.substr(kPrefix.size()));
   if (!version) refuse(name);

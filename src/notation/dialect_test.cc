@@ -93,6 +93,7 @@ TEST(Dialect, RefusesEverythingElseAndListsTheNames) {
     for (const std::string_view known : Dialect::names()) {
       EXPECT_NE(error.message().find(known), std::string::npos) << error.message();
     }
+    EXPECT_TRUE(error.message().ends_with("from keras-0.3.3 to keras-3.15.1")) << error.message();
   }
 }
 
