@@ -38,7 +38,12 @@ constexpr BatchDotRules kRules[] = {
      .per_sample = true,
      .batch = UnifyRule::kBroadcastKeras3,
      .infers_reshape = true},
-    {.releases = tfjs(), .broadcasts = true, .conjugates = false, .is_script = true, .max_rank = 3},
+    {.releases = tfjs(),
+     .broadcasts = true,
+     .conjugates = false,
+     .takes_complex = false,
+     .is_script = true,
+     .max_rank = 3},
 };
 
 // Family B's two axes, counted from 0 and in range.
@@ -211,7 +216,7 @@ std::optional<AxisList> one_of_each(const Axes& axes, bool takes_lists) {
 bool may_fit(const Shape& lhs, const Shape& rhs, const Axes& axes, const Dialect& dialect) {
   const BatchDotRules& rules = batch_dot_rules(dialect);
   const std::optional<AxisList> named = one_of_each(axes, rules.takes_lists);
-  if (!named) return true;  // for the reader to say
+  if (!named) return true;                                // for the reader to say
   const auto dim_at = [](const Shape& shape, int axis) {  // family A appends axes of 1
     return axis < shape.rank() ? shape[axis] : Dim(1);
   };

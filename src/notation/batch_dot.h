@@ -32,7 +32,8 @@ struct BatchDotRules {
   bool refuses_nested = false;    ///< a list among the axes
   bool broadcasts = false;        ///< leading axes of 1 stretch
   bool conjugates = true;         ///< a transposed complex operand is conjugated
-  bool is_script = false;         ///< JavaScript: a missing axis is no error, two lists never equal
+  bool takes_complex = true;
+  bool is_script = false;  ///< JavaScript: a missing axis is no error, two lists never equal
   int max_rank = Limits::kRank;
   // Family B.
   UnifyRule batch = UnifyRule::kBroadcast;

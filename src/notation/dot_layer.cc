@@ -271,8 +271,8 @@ class Reader {
       const int operand = lhs_undefined ? 0 : 1;
       throw Error(ErrorCode::kAxisRange,
                   text(kFunction, ": axis ", operand == 0 ? given.lhs : given.rhs, " of ",
-                       name_of(operand), " has no extent to compare in tfjs: rank ",
-                       shape_of(operand).rank(), ", shape ", shape_of(operand)),
+                       name_of(operand), " has no extent to compare in ", dialect_.name(),
+                       ": rank ", shape_of(operand).rank(), ", shape ", shape_of(operand)),
                   place_of_given(operand, operand == 0 ? given.lhs : given.rhs, shape_of(operand)));
     }
     if (!lhs_undefined) check_extents(static_cast<int>(used.lhs), static_cast<int>(used.rhs));

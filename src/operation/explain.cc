@@ -11,6 +11,7 @@
 #include "src/contraction/steps.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
+#include "src/notation/batch_dot.h"
 #include "src/operation/options.h"
 
 namespace batchdot::inline v0 {
@@ -161,9 +162,8 @@ Problem in_dialect(Problem problem, std::string_view dialect) {
            std::none_of(axes.list()->begin(), axes.list()->end(),
                         [](const Axes::Entry& entry) { return entry.is_nested(); });
   };
-  constexpr int kFirstWithInts = 10000;  // keras-1.0.0
   const auto takes_lists = [](const Dialect& release) {
-    return release.product() == Dialect::Product::kKeras && release.version() < kFirstWithInts;
+    return notation::batch_dot_rules(release).takes_lists;
   };
   const Dialect target(dialect);
   if (const Axes* axes = operation::option<Axes>(problem, "axes");

@@ -382,7 +382,6 @@ class Search {
 
   void another_dialect() {
     if (operation::find_option(operation_, "dialect") == nullptr) return;
-    const std::span<const std::string_view> names = Dialect::names();
     const auto try_dialect = [&](std::string_view name) {
       if (done()) return;
       Problem candidate = in_dialect(problem_, name);
@@ -393,11 +392,14 @@ class Search {
       }
       try_it(std::move(candidate), words);
     };
-    constexpr std::string_view kLast = "tfjs";  // it refuses the least: fitting there says little
-    for (std::size_t i = names.size(); i-- > 0;) {  // the newest first
-      if (names[i] != kLast) try_dialect(names[i]);
-    }
-    if (!doubtful_) try_dialect(kLast);
+    const std::span<const std::string_view> known = Dialect::names();
+    std::vector<std::string_view> names(known.rbegin(), known.rend());  // the newest first
+    // A script refuses the least: fitting there says little.
+    const auto scripts = std::stable_partition(names.begin(), names.end(), [](auto name) {
+      return !notation::batch_dot_rules(Dialect(name)).is_script;
+    });
+    std::for_each(names.begin(), scripts, try_dialect);
+    if (!doubtful_) std::for_each(scripts, names.end(), try_dialect);
   }
 
   const Problem& problem_;

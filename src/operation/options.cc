@@ -6,6 +6,7 @@
 
 #include "src/core/checked.h"
 #include "src/core/text.h"
+#include "src/notation/batch_dot.h"
 
 namespace batchdot::inline v0 {
 
@@ -352,10 +353,12 @@ Dialect dialect_of(const Problem& problem) {
 
 void check_dialect_takes(const Problem& problem, DType dtype) {
   const bool has_it = problem.operation == "batch_dot" || problem.operation == "dot_layer";
-  if (!has_it || !dtype.is_complex() || dialect_of(problem).name() != "tfjs") return;
-  throw Error(
-      ErrorCode::kNotImplemented,
-      text(problem.operation, ": tfjs multiplies no complex numbers: operands are ", dtype.name()));
+  if (!has_it || !dtype.is_complex()) return;
+  const Dialect dialect = dialect_of(problem);
+  if (notation::batch_dot_rules(dialect).takes_complex) return;
+  throw Error(ErrorCode::kNotImplemented,
+              text(problem.operation, ": ", dialect.name(),
+                   " multiplies no complex numbers: operands are ", dtype.name()));
 }
 
 }  // namespace batchdot::operation

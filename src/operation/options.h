@@ -38,7 +38,7 @@ std::optional<DType> dtype_of(const Problem& problem);
 /// The dialect asked for, else the default one. \throws Error  kUsage  no such dialect.
 Dialect dialect_of(const Problem& problem);
 
-/// \throws Error  kNotImplemented  TensorFlow.js has no products of complex numbers.
+/// \throws Error  kNotImplemented  the dialect has no products of complex numbers.
 void check_dialect_takes(const Problem& problem, DType dtype);
 
 }  // namespace batchdot::operation
