@@ -236,7 +236,7 @@ class Search {
       for (const std::int64_t rhs : near(axes.single() ? given : -2, shape(1).rank())) {
         for (const std::int64_t lhs : near(given, shape(0).rank())) {
           const bool changes_one = !axes.single() || lhs == given || rhs == given;
-          if (changes_one) try_option(option, pair_of(lhs, rhs, false));
+          if (changes_one) try_option(option, Axes{lhs, rhs});
         }
       }
       return;
@@ -279,11 +279,6 @@ class Search {
         }
       }
     }
-  }
-
-  static Axes pair_of(std::int64_t lhs, std::int64_t rhs, bool nested) {
-    if (!nested) return Axes({Axes::Entry(lhs), Axes::Entry(rhs)});
-    return Axes({Axes::Entry(std::vector{lhs}), Axes::Entry(std::vector{rhs})});
   }
 
   // Lists of axes that must be equally long, or hold an axis twice: one axis left out.
