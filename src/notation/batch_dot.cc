@@ -51,33 +51,15 @@ struct AxisPair {
   int lhs, rhs;
 };
 
-std::string both_shapes(const Shape& lhs, const Shape& rhs) {
-  return text("lhs ", lhs, ", rhs ", rhs);
-}
-
-[[noreturn]] void refuse_length(std::string_view function, const Axes& axes) {
-  throw Error(ErrorCode::kAxesLen,
-              text(function, ": axes must be two, one of lhs and one of rhs: ", to_string(axes)));
-}
-
 [[noreturn]] void refuse_axis_0(std::string_view function, int operand, std::int64_t given,
                                 const Shape& shape, const Axes& axes, const Dialect& dialect) {
-  const std::string_view name = operand == 0 ? "lhs" : "rhs";
-  throw Error(
-      ErrorCode::kAxis0,
-      text(function, ": axis 0 is the batch axis, which ", dialect.name(),
-           " never contracts: axis ", given, " of ", name, " ", shape, ", axes ", to_string(axes),
-           "; name an axis from 1 on, and put a batch axis of 1 in front of operands that "
-           "have none"),
-      place_of(operand, 0, &shape[0]));
-}
-
-[[noreturn]] void refuse_range(std::string_view function, int operand, std::int64_t given,
-                               const Shape& shape) {
-  throw Error(ErrorCode::kAxisRange,
-              text(function, ": axis ", given, " of ", operand == 0 ? "lhs" : "rhs",
-                   " is out of range: rank ", shape.rank(), ", shape ", shape),
-              place_of_given(operand, given, shape));
+  throw Error(ErrorCode::kAxis0,
+              text(function, ": axis 0 is the batch axis, which ", dialect.name(),
+                   " never contracts: axis ", given, " of ", name_of(operand), " ", shape,
+                   ", axes ", to_string(axes),
+                   "; name an axis from 1 on, and put a batch axis of 1 in front of operands that "
+                   "have none"),
+              place_of(operand, 0, &shape[0]));
 }
 
 // In Keras's order: the form first, then axis 0 anywhere, then the length, then the range.
@@ -99,25 +81,16 @@ AxisPair resolve_axes(std::string_view function, const Shape& lhs, const Shape& 
       given.push_back(std::get<std::int64_t>(entry.value));
     }
   }
-  if (given.size() < 2) refuse_length(function, axes);
+  if (given.size() < 2) refuse_number_of_axes(function, axes);
   const std::optional<int> lhs_axis = axis_from_front(given[0], lhs.rank());
   const std::optional<int> rhs_axis = axis_from_front(given[1], rhs.rank());
   if (lhs_axis == 0) refuse_axis_0(function, 0, given[0], lhs, axes, dialect);
   if (rhs_axis == 0) refuse_axis_0(function, 1, given[1], rhs, axes, dialect);
-  if (given.size() > 2) refuse_length(function, axes);
+  if (given.size() > 2) refuse_number_of_axes(function, axes);
   // Below -rank the original wraps once more and transposes nonsense; this is refused on purpose.
   if (!lhs_axis) refuse_range(function, 0, given[0], lhs);
   if (!rhs_axis) refuse_range(function, 1, given[1], rhs);
   return {*lhs_axis, *rhs_axis};
-}
-
-// Labels one operand's free axes; the output carries them in turn.
-void add_free_axes(Contraction& c, int operand, int contracted) {
-  Input& input = c.inputs[static_cast<std::size_t>(operand)];
-  for (int axis = 1; axis < input.shape.rank(); ++axis) {
-    if (axis == contracted) continue;
-    input.labels[static_cast<std::size_t>(axis)] = add_output_label(c, input.shape[axis]);
-  }
 }
 
 // TensorFlow leaves zeros out when it infers a -1. Where K is 0, several free axes with a 0 among
@@ -154,7 +127,7 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
     const Shape& shape = operand == 0 ? lhs : rhs;
     if (shape.rank() >= 2) continue;
     throw Error(ErrorCode::kRank,
-                text(function, ": ", operand == 0 ? "lhs" : "rhs", " has rank ", shape.rank(), ", ",
+                text(function, ": ", name_of(operand), " has rank ", shape.rank(), ", ",
                      dialect.name(), " needs a batch axis and another: ", both_shapes(lhs, rhs)),
                 place_of_rank(operand, shape));
   }
@@ -182,8 +155,8 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
                  rule_between(lhs[0], rhs[0], reading.rules->batch));
   unify_or_throw(c, function, ErrorCode::kDim, "contracting extents differ", k, {0, contracted.lhs},
                  {1, contracted.rhs}, UnifyRule::kMerge);
-  add_free_axes(c, 0, contracted.lhs);
-  add_free_axes(c, 1, contracted.rhs);
+  label_free_axes(c, 0);
+  label_free_axes(c, 1);
   if (reading.rules->infers_reshape && std::max(lhs.rank(), rhs.rank()) > 3) {
     add_reshape_condition(c, contracted);
   }

@@ -26,7 +26,7 @@ struct AxesOfOperand {
 
 // `seen`: the axes that the operand's other list names already; this one's are added.
 std::vector<int> resolve_axes(const AxesOfOperand& list, std::vector<int>& seen) {
-  const std::string name = operand_name(list.operand, 2);
+  const std::string name = name_of(list.operand);
   std::vector<int> resolved;
   for (const std::int64_t axis : list.axes) {
     const auto refuse = [&](ErrorCode code, const std::string& message) {
@@ -78,7 +78,7 @@ Numbers resolve(const Shape& lhs, const Shape& rhs, const DotDimensionNumbers& n
   check_lengths("contracting", "rhs-contract", numbers.lhs_contract.size(),
                 numbers.rhs_contract.size());
   Numbers resolved;
-  const std::string shapes = text("lhs ", lhs, ", rhs ", rhs);
+  const std::string shapes = both_shapes(lhs, rhs);
   std::vector<int> seen;
   resolved.batch.lhs = resolve_axes({0, "lhs-batch", lhs, numbers.lhs_batch, shapes}, seen);
   resolved.contracting.lhs =

@@ -89,11 +89,6 @@ class Reader {
 
   DotLayer& layer() { return reading_.layer; }
   const Shape& shape_of(int operand) const { return operand == 0 ? lhs_ : rhs_; }
-  static std::string_view name_of(int operand) { return operand == 0 ? "lhs" : "rhs"; }
-  std::string shapes() const { return text("lhs ", lhs_, ", rhs ", rhs_); }
-  [[noreturn]] void refuse_axes(ErrorCode code, std::string_view why) const {
-    throw Error(code, text(kFunction, ": ", why, ": axes ", to_string(axes_)));
-  }
 
   void set_default_axes() {
     if (!axes_.is_none()) return;
@@ -102,7 +97,8 @@ class Reader {
       place.option = "axes";
       throw Error(ErrorCode::kUsage,
                   text(kFunction, ": the Dot layer of ", dialect_.name(),
-                       " has no default axes: give one axis, or one of each operand; ", shapes()),
+                       " has no default axes: give one axis, or one of each operand; ",
+                       both_shapes(lhs_, rhs_)),
                   place);
     }
     axes_ = Axes(*reading_.rules->default_axis);
@@ -136,13 +132,12 @@ class Reader {
   AxisPair two_ints() const {
     if (axes_.single()) return {*axes_.single(), *axes_.single()};
     const std::vector<Entry>& list = *axes_.list();
-    if (list.size() != 2) {
-      refuse_axes(ErrorCode::kAxesLen, "axes must be two, one of lhs and one of rhs");
-    }
+    if (list.size() != 2) refuse_number_of_axes(kFunction, axes_);
     for (const Entry& entry : list) {
       if (!entry.is_nested()) continue;
-      refuse_axes(ErrorCode::kAxesNested,
-                  text("the layer of ", dialect_.name(), " takes ints, not lists inside axes"));
+      refuse_axes(ErrorCode::kAxesNested, kFunction,
+                  text("the layer of ", dialect_.name(), " takes ints, not lists inside axes"),
+                  axes_);
     }
     return {std::get<std::int64_t>(list[0].value), std::get<std::int64_t>(list[1].value)};
   }
@@ -151,22 +146,15 @@ class Reader {
     if (shape_of(operand).rank() > 0) return;
     throw Error(ErrorCode::kRank,
                 text(kFunction, ": ", name_of(operand), " has rank 0, it has no axis to contract; ",
-                     shapes()),
+                     both_shapes(lhs_, rhs_)),
                 place_of_rank(operand, shape_of(operand)));
   }
 
   // A list is indexed as Python indexes: from the end where negative, never twice around.
   int index(int operand, std::int64_t axis) const {
     const std::optional<int> from_front = axis_from_front(axis, shape_of(operand).rank());
-    if (!from_front) refuse_range(operand, axis);
+    if (!from_front) refuse_range(kFunction, operand, axis, shape_of(operand));
     return *from_front;
-  }
-  [[noreturn]] void refuse_range(int operand, std::int64_t axis) const {
-    throw Error(
-        ErrorCode::kAxisRange,
-        text(kFunction, ": axis ", axis, " of ", name_of(operand), " is out of range: rank ",
-             shape_of(operand).rank(), ", shape ", shape_of(operand)),
-        place_of_given(operand, axis, shape_of(operand)));
   }
 
   // Compared as declared: unknown equals unknown, and differs from every number.
@@ -179,7 +167,8 @@ class Reader {
     throw Error(ErrorCode::kDim,
                 text(kFunction, ": contracting extents differ: lhs axis ", lhs_axis, " has ",
                      lhs_dim, ", rhs axis ", rhs_axis, " has ", rhs_dim,
-                     both_known ? "" : " (the layer compares what is declared)", "; ", shapes()),
+                     both_known ? "" : " (the layer compares what is declared)", "; ",
+                     both_shapes(lhs_, rhs_)),
                 place_of(0, lhs_axis, lhs_dim, 1, rhs_axis, rhs_dim));
   }
 
@@ -191,10 +180,11 @@ class Reader {
     Shape rest = rhs_;
     rest.erase(rhs_axis);
     if (rest.empty()) {
-      throw Error(ErrorCode::kRank,
-                  text(kFunction, ": rhs has rank 1, ", dialect_.name(),
-                       " takes a batch axis and the contracted one off it; ", shapes()),
-                  place_of_rank(1, rhs_));
+      throw Error(
+          ErrorCode::kRank,
+          text(kFunction, ": rhs has rank 1, ", dialect_.name(),
+               " takes a batch axis and the contracted one off it; ", both_shapes(lhs_, rhs_)),
+          place_of_rank(1, rhs_));
     }
     rest.erase(0);
     for (const Dim& dim : rest) reported.push_back(dim);
@@ -246,11 +236,11 @@ class Reader {
   void read_script() {
     for (const int operand : {0, 1}) {
       if (shape_of(operand).rank() <= reading_limit()) continue;
-      throw Error(
-          ErrorCode::kNotImplemented,
-          text(kFunction, ": ", dialect_.name(), " takes up to rank ", reading_limit(), ": ",
-               name_of(operand), " has rank ", shape_of(operand).rank(), "; ", shapes()),
-          place_of(operand));
+      throw Error(ErrorCode::kNotImplemented,
+                  text(kFunction, ": ", dialect_.name(), " takes up to rank ", reading_limit(),
+                       ": ", name_of(operand), " has rank ", shape_of(operand).rank(), "; ",
+                       both_shapes(lhs_, rhs_)),
+                  place_of(operand));
     }
     const AxisPair given = two_ints();
     check_not_scalar(0);
@@ -317,16 +307,17 @@ class Reader {
       const std::int64_t axis = *axes_.single();
       const int n1 = lhs_.rank(), n2 = rhs_.rank();
       if (axis < 0) return {range(remainder(axis, n1), n1), range(remainder(axis, n2), n2)};
-      if (axis > Limits::kRank) refuse_range(0, axis);
+      if (axis > Limits::kRank) refuse_range(kFunction, 0, axis, lhs_);
       return {range(n1 - axis, n2), range(1, axis + 1)};  // n2, not n1: as it was written
     }
     const std::vector<Entry>& list = *axes_.list();
     if (list.size() != 2) {
-      refuse_axes(ErrorCode::kAxesLen, "axes must be two lists, one of lhs and one of rhs");
+      refuse_axes(ErrorCode::kAxesLen, kFunction,
+                  "axes must be two lists, one of lhs and one of rhs", axes_);
     }
     if (!list[0].is_nested() || !list[1].is_nested()) {
-      refuse_axes(ErrorCode::kAxesType,
-                  text(dialect_.name(), " takes an int or two lists of axes"));
+      refuse_axes(ErrorCode::kAxesType, kFunction,
+                  text(dialect_.name(), " takes an int or two lists of axes"), axes_);
     }
     return {std::get<1>(list[0].value), std::get<1>(list[1].value)};
   }
@@ -340,16 +331,16 @@ class Reader {
       std::vector<int> contracted;
       for (const std::int64_t given : operand == 0 ? lhs_axes : rhs_axes) {
         const std::optional<int> axis = axis_from_front(given - 1, shape.rank() - 1);
-        if (!axis) refuse_range(operand, given);
+        if (!axis) refuse_range(kFunction, operand, given, shape);
         contracted.push_back(*axis + 1);
       }
       for (int axis = 1; axis < shape.rank(); ++axis) {
         if (!shape[axis].is_known()) {
-          throw Error(
-              ErrorCode::kNotImplemented,
-              text(kFunction, ": ", name_of(operand), " axis ", axis, " has ", shape[axis], ", ",
-                   dialect_.name(), " needs to know every extent but the batch; ", shapes()),
-              place_of(operand, axis, &shape[axis]));
+          throw Error(ErrorCode::kNotImplemented,
+                      text(kFunction, ": ", name_of(operand), " axis ", axis, " has ", shape[axis],
+                           ", ", dialect_.name(), " needs to know every extent but the batch; ",
+                           both_shapes(lhs_, rhs_)),
+                      place_of(operand, axis, &shape[axis]));
         }
         if (std::count(contracted.begin(), contracted.end(), axis) == 0) {
           reported.push_back(shape[axis]);
@@ -365,8 +356,10 @@ class Reader {
     check_not_scalar(1);
     const auto [lhs_axes, rhs_axes] = two_lists();
     if (lhs_axes.empty() || lhs_axes.size() != rhs_axes.size()) {
-      refuse_axes(ErrorCode::kAxesLen, text(dialect_.name(), " makes ", lhs_axes.size(),
-                                            " axes of lhs and ", rhs_axes.size(), " of rhs of it"));
+      refuse_axes(ErrorCode::kAxesLen, kFunction,
+                  text(dialect_.name(), " makes ", lhs_axes.size(), " axes of lhs and ",
+                       rhs_axes.size(), " of rhs of it"),
+                  axes_);
     }
     for (std::size_t i = 0; i < lhs_axes.size(); ++i) {
       check_extents(index(0, lhs_axes[i]), index(1, rhs_axes[i]));
@@ -403,10 +396,11 @@ class Reader {
       Shape product;
       for (const Label label : computed) product.push_back(c.extents[label]);
       Shape target = layer().reported_shape;
-      throw Error(ErrorCode::kNotImplemented,
-                  text(kFunction, ": ", dialect_.name(), " multiplies to ", product,
-                       " and reshapes that to ", target,
-                       " with the batch as what is left, which mixes samples; ", shapes()));
+      throw Error(
+          ErrorCode::kNotImplemented,
+          text(kFunction, ": ", dialect_.name(), " multiplies to ", product,
+               " and reshapes that to ", target,
+               " with the batch as what is left, which mixes samples; ", both_shapes(lhs_, rhs_)));
     }
     c.contracting_order = default_contracting_order(c);
   }

@@ -42,8 +42,8 @@ class Reader {
       check_known();
       contract();
     }
-    add_free_axes(0, reading_.lhs_axis);
-    add_free_axes(1, reading_.rhs_axis);
+    label_free_axes(c(), 0);
+    label_free_axes(c(), 1);
     if (flattens()) add_reshape_condition();
     c().contracting_order = default_contracting_order(c());
     check_result_rank("dot", c());
@@ -52,7 +52,6 @@ class Reader {
 
  private:
   Contraction& c() { return reading_.contraction; }
-  std::string shapes() const { return text("lhs ", lhs_, ", rhs ", rhs_); }
   const Shape& shape_of(int operand) const { return operand == 0 ? lhs_ : rhs_; }
   bool is_above_matrices() const { return lhs_.rank() > 2 || rhs_.rank() > 2; }
   bool flattens() const {
@@ -62,8 +61,8 @@ class Reader {
 
   [[noreturn]] void refuse_rank(ErrorCode code, int operand, std::string_view why) const {
     throw Error(code,
-                text("dot: ", operand == 0 ? "lhs" : "rhs", " has rank ", shape_of(operand).rank(),
-                     ", ", dialect_.name(), " ", why, "; ", shapes()),
+                text("dot: ", name_of(operand), " has rank ", shape_of(operand).rank(), ", ",
+                     dialect_.name(), " ", why, "; ", both_shapes(lhs_, rhs_)),
                 place_of_rank(operand, shape_of(operand)));
   }
 
@@ -102,8 +101,8 @@ class Reader {
         if (dim.is_known()) continue;
         throw Error(
             ErrorCode::kNotImplemented,
-            text("dot: ", operand == 0 ? "lhs" : "rhs", " axis ", axis, " has ", dim, ", ",
-                 dialect_.name(), " needs to know every extent but the first of lhs; ", shapes()),
+            text("dot: ", name_of(operand), " axis ", axis, " has ", dim, ", ", dialect_.name(),
+                 " needs to know every extent but the first of lhs; ", both_shapes(lhs_, rhs_)),
             place_of(operand, axis, &dim));
       }
     }
@@ -117,24 +116,17 @@ class Reader {
     const bool compares = reading_.rules->form == DotForm::kNumPy && rhs_.rank() == 1 &&
                           lhs_.rank() > 1 && lhs_dim.is_known() != rhs_dim.is_known();
     if (compares) {
-      throw Error(ErrorCode::kDim,
-                  text("dot: contracting extents differ as they are declared: lhs axis ", lhs.axis,
-                       " has ", lhs_dim, ", rhs axis ", rhs.axis, " has ", rhs_dim, "; ", shapes()),
-                  place_of(0, lhs.axis, lhs_dim, 1, rhs.axis, rhs_dim));
+      throw Error(
+          ErrorCode::kDim,
+          text("dot: contracting extents differ as they are declared: lhs axis ", lhs.axis, " has ",
+               lhs_dim, ", rhs axis ", rhs.axis, " has ", rhs_dim, "; ", both_shapes(lhs_, rhs_)),
+          place_of(0, lhs.axis, lhs_dim, 1, rhs.axis, rhs_dim));
     }
     const Label k = add_label(c(), lhs_dim, "k");
     c().inputs[0].labels[static_cast<std::size_t>(lhs.axis)] = k;
     c().inputs[1].labels[static_cast<std::size_t>(rhs.axis)] = k;
     unify_or_throw(c(), "dot", ErrorCode::kDim, "contracting extents differ", k, lhs, rhs,
                    UnifyRule::kMerge);
-  }
-
-  void add_free_axes(int operand, int contracted) {
-    Input& input = c().inputs[static_cast<std::size_t>(operand)];
-    for (int axis = 0; axis < input.shape.rank(); ++axis) {
-      if (axis == contracted) continue;
-      input.labels[static_cast<std::size_t>(axis)] = add_output_label(c(), input.shape[axis]);
-    }
   }
 
   // Both operands become matrices by a reshape to -1, which leaves zeros out.

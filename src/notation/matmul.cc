@@ -29,7 +29,7 @@ struct Sides {
 };
 
 Side side_of(int operand, const Shape& shape, bool transpose, bool adjoint) {
-  const std::string name = operand_name(operand, 2);
+  const std::string name = name_of(operand);
   check_operand_rank("matmul", shape, operand, 2);
   if (transpose && adjoint) {
     ErrorPlace place = place_of(operand);

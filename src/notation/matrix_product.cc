@@ -25,11 +25,6 @@ struct AxesOfCall {
   std::optional<Entry> lhs, rhs;  // none: missing, which only JavaScript takes
 };
 
-[[noreturn]] void refuse_axes(ErrorCode code, std::string_view function, std::string_view why,
-                              const Axes& axes) {
-  throw Error(code, text(function, ": ", why, ": axes ", to_string(axes)));
-}
-
 // keras-0.3 looks at the first entry of each of two lists, and takes anything empty for "no axes".
 AxesOfCall first_entries(std::string_view function, const Axes& axes, const Dialect& dialect) {
   AxesOfCall call;
@@ -74,10 +69,7 @@ AxesOfCall axes_of_call(std::string_view function, const BatchDotRules& rules, c
       refuse_axes(ErrorCode::kAxesNested, function,
                   text(dialect.name(), " refuses lists inside axes"), axes);
     }
-    if (list.size() < 2 && !rules.is_script) {
-      refuse_axes(ErrorCode::kAxesLen, function, "axes must be two, one of lhs and one of rhs",
-                  axes);
-    }
+    if (list.size() < 2 && !rules.is_script) refuse_number_of_axes(function, axes);
     if (!list.empty()) call.lhs = list[0];
     if (list.size() > 1) call.rhs = list[1];  // the rest is never looked at
   }
@@ -138,18 +130,16 @@ class Product {
  private:
   const BatchDotRules& rules() const { return *reading_.rules; }
   const Shape& shape_of(int operand) const { return operand == 0 ? lhs_ : rhs_; }
-  static std::string_view name_of(int operand) { return operand == 0 ? "lhs" : "rhs"; }
-  std::string shapes() const { return text("lhs ", lhs_, ", rhs ", rhs_); }
 
   void check_ranks() const {
     if (rules().is_script && lhs_.rank() < 2) refuse_rank(0, "needs rank 2 at least");
     for (const int operand : {0, 1}) {
       if (shape_of(operand).rank() <= rules().max_rank) continue;
-      throw Error(
-          ErrorCode::kNotImplemented,
-          text(function_, ": ", dialect_.name(), " multiplies up to rank ", rules().max_rank, ": ",
-               name_of(operand), " has rank ", shape_of(operand).rank(), "; ", shapes()),
-          place_of(operand));
+      throw Error(ErrorCode::kNotImplemented,
+                  text(function_, ": ", dialect_.name(), " multiplies up to rank ",
+                       rules().max_rank, ": ", name_of(operand), " has rank ",
+                       shape_of(operand).rank(), "; ", both_shapes(lhs_, rhs_)),
+                  place_of(operand));
     }
     if (lhs_.rank() != rhs_.rank() && !rules().appends_ones) {
       const int smaller = lhs_.rank() < rhs_.rank() ? 0 : 1;
@@ -161,7 +151,7 @@ class Product {
   [[noreturn]] void refuse_rank(int operand, std::string_view why) const {
     throw Error(ErrorCode::kRank,
                 text(function_, ": ", name_of(operand), " has rank ", shape_of(operand).rank(),
-                     ", ", dialect_.name(), " ", why, ": ", shapes()),
+                     ", ", dialect_.name(), " ", why, ": ", both_shapes(lhs_, rhs_)),
                 place_of_rank(operand, shape_of(operand)));
   }
 
@@ -187,7 +177,7 @@ class Product {
                        rule_between(lhs_[lhs_axis], rhs_[rhs_axis], rule))) {
         throw Error(code,
                     text(function_, ": ", what, ": ", axis_text(0, lhs_axis), ", ",
-                         axis_text(1, rhs_axis), why, "; ", shapes()),
+                         axis_text(1, rhs_axis), why, "; ", both_shapes(lhs_, rhs_)),
                     place_of(0, lhs_axis, lhs_[lhs_axis], 1, rhs_axis, rhs_[rhs_axis]));
       }
       return label;
@@ -204,7 +194,7 @@ class Product {
       place.other_extent = "1";
       throw Error(code,
                   text(function_, ": ", what, ": ", axis_text(0, lhs_axis), ", ",
-                       axis_text(1, rhs_axis), why, "; ", shapes()),
+                       axis_text(1, rhs_axis), why, "; ", both_shapes(lhs_, rhs_)),
                   place);
     }
     return label;
@@ -331,14 +321,14 @@ class Product {
         throw Error(ErrorCode::kAxisRange,
                     text(function_, ": axis ", axis, " is out of range: ", dialect_.name(),
                          " sums the elementwise product, which has rank 2, over it: axes ",
-                         to_string(axes), "; ", shapes()),
+                         to_string(axes), "; ", both_shapes(lhs_, rhs_)),
                     place_of_given(same_operand(entry), axis, shape_of(same_operand(entry))));
       }
       if (std::count(positions.begin(), positions.end(), *position) != 0) {
         const int operand = same_operand(entry);
         throw Error(ErrorCode::kAxesDup,
                     text(function_, ": axis ", axis, " is summed twice: axes ", to_string(axes),
-                         "; ", shapes()),
+                         "; ", both_shapes(lhs_, rhs_)),
                     place_of_given(operand, *position, shape_of(operand)));
       }
       positions.push_back(*position);
@@ -386,7 +376,7 @@ class Product {
                 text(function_, ": ", appended_text(appended), ", but axis ", position,
                      " to drop is not among its ", rank, ": ", name_of(smaller), " has rank ",
                      shape_of(smaller).rank(), ", ", name_of(1 - smaller), " has ",
-                     shape_of(1 - smaller).rank(), "; ", shapes()),
+                     shape_of(1 - smaller).rank(), "; ", both_shapes(lhs_, rhs_)),
                 place_of(smaller));
   }
   [[noreturn]] void refuse_squeeze(int position, Label label, int appended) const {
@@ -398,7 +388,8 @@ class Product {
       if (shape_of(operand)[axis] != c_.extents[label]) continue;
       throw Error(ErrorCode::kSqueeze,
                   text(function_, ": ", appended_text(appended), ", here axis ", position,
-                       ", whose extent must be 1: ", axis_text(operand, axis), "; ", shapes()),
+                       ", whose extent must be 1: ", axis_text(operand, axis), "; ",
+                       both_shapes(lhs_, rhs_)),
                   place_of(operand, axis, &shape_of(operand)[axis]));
     }
     throw Error(ErrorCode::kInternal, text(function_, ": a squeezed label is in no operand"));

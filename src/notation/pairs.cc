@@ -7,19 +7,6 @@
 
 namespace batchdot::notation {
 
-namespace {
-
-// Labels the free axes of one operand, which stay in the output.
-void label_free_axes(Contraction& c, int operand) {
-  Input& input = c.inputs[static_cast<std::size_t>(operand)];
-  for (int axis = 0; axis < input.shape.rank(); ++axis) {
-    Label& label = input.labels[static_cast<std::size_t>(axis)];
-    if (label == kNoLabel) label = add_output_label(c, input.shape[axis]);
-  }
-}
-
-}  // namespace
-
 Contraction unlabelled(const Shape& lhs, const Shape& rhs) {
   Contraction c;
   c.inputs.resize(2);
@@ -30,6 +17,14 @@ Contraction unlabelled(const Shape& lhs, const Shape& rhs) {
   }
   c.extents.reserve(static_cast<std::size_t>(lhs.rank() + rhs.rank()));
   return c;
+}
+
+void label_free_axes(Contraction& c, int operand) {
+  Input& input = c.inputs[static_cast<std::size_t>(operand)];
+  for (int axis = 0; axis < input.shape.rank(); ++axis) {
+    Label& label = input.labels[static_cast<std::size_t>(axis)];
+    if (label == kNoLabel) label = add_output_label(c, input.shape[axis]);
+  }
 }
 
 Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,
@@ -65,8 +60,31 @@ void unify_or_throw(Contraction& c, std::string_view function, ErrorCode code,
   const Dim& rhs_dim = rhs_shape[rhs.axis];
   throw Error(code,
               text(function, ": ", what, ": lhs axis ", lhs.axis, " has ", lhs_dim, ", rhs axis ",
-                   rhs.axis, " has ", rhs_dim, "; lhs ", lhs_shape, ", rhs ", rhs_shape),
+                   rhs.axis, " has ", rhs_dim, "; ", both_shapes(lhs_shape, rhs_shape)),
               place_of(lhs.operand, lhs.axis, lhs_dim, rhs.operand, rhs.axis, rhs_dim));
+}
+
+std::string name_of(int operand) { return operand_name(operand, 2); }
+
+std::string both_shapes(const Shape& lhs, const Shape& rhs) {
+  return text("lhs ", lhs, ", rhs ", rhs);
+}
+
+void refuse_axes(ErrorCode code, std::string_view function, std::string_view why,
+                 const Axes& axes) {
+  throw Error(code, text(function, ": ", why, ": axes ", to_string(axes)));
+}
+
+void refuse_number_of_axes(std::string_view function, const Axes& axes) {
+  throw Error(ErrorCode::kAxesLen,
+              text(function, ": axes must be two, one of lhs and one of rhs: ", to_string(axes)));
+}
+
+void refuse_range(std::string_view function, int operand, std::int64_t given, const Shape& shape) {
+  throw Error(ErrorCode::kAxisRange,
+              text(function, ": axis ", given, " of ", name_of(operand), " is out of range: rank ",
+                   shape.rank(), ", shape ", shape),
+              place_of_given(operand, given, shape));
 }
 
 ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the notations of two operands share: axes resolved, paired, and turned into a Contraction.
+// What the notations of two operands share: axes resolved, paired, and turned into a Contraction;
+// how they are refused.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "batchdot/contraction.h"
 #include "batchdot/error.h"
+#include "batchdot/notation.h"
 #include "batchdot/shape.h"
 
 namespace batchdot::notation {
@@ -21,11 +24,28 @@ constexpr Label kNoLabel = 0xFFFF;  ///< of an axis that has not got its label y
 
 /// A contraction of these operands whose axes all have kNoLabel.
 Contraction unlabelled(const Shape& lhs, const Shape& rhs);
+/// Labels the axes of one operand that have kNoLabel still: they are free, the output carries them
+/// in turn.
+void label_free_axes(Contraction& c, int operand);
 
 /// DotGeneral: out = batch, the free axes of lhs, the free axes of rhs. No extent broadcasts.
 /// \throws Error  kBatch, kDim  a pair of extents that differ;  kLimit as check_result_rank.
 Contraction contract_pairs(std::string_view function, const Shape& lhs, const Shape& rhs,
                            const AxisPairs& batch, const AxisPairs& contracting);
+
+/// "lhs" or "rhs".
+std::string name_of(int operand);
+/// "lhs (2, 3), rhs (3, 4)"
+std::string both_shapes(const Shape& lhs, const Shape& rhs);
+
+/// \throws Error  `code`, with `why` and the axes as they were given.
+[[noreturn]] void refuse_axes(ErrorCode code, std::string_view function, std::string_view why,
+                              const Axes& axes);
+/// \throws Error  kAxesLen  axes that are not two.
+[[noreturn]] void refuse_number_of_axes(std::string_view function, const Axes& axes);
+/// \throws Error  kAxisRange  an axis, as it was given, that the operand does not have.
+[[noreturn]] void refuse_range(std::string_view function, int operand, std::int64_t given,
+                               const Shape& shape);
 
 /// The place of an axis as it was given: in range with its extent, else with the rank it exceeds.
 ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);

@@ -26,7 +26,7 @@ std::string in_brackets(std::span<const std::int64_t> axes) {
 std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
                               std::span<const std::int64_t> axes) {
   const Shape& shape = operand == 0 ? lhs : rhs;
-  const std::string name = operand_name(operand, 2);
+  const std::string name = name_of(operand);
   std::vector<int> resolved;
   for (const std::int64_t axis : axes) {
     ErrorPlace place = place_of_given(operand, axis, shape);
@@ -43,7 +43,7 @@ std::vector<int> resolve_axes(int operand, const Shape& lhs, const Shape& rhs,
       throw Error(
           ErrorCode::kAxesDup,
           text("tensordot: ", name, " axis ", *from_front, " is named twice: ", in_brackets(axes),
-               ": extent ", shape[*from_front], "; lhs ", lhs, ", rhs ", rhs),
+               ": extent ", shape[*from_front], "; ", both_shapes(lhs, rhs)),
           place);
     }
     resolved.push_back(*from_front);
@@ -80,7 +80,7 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, int count) {
     const Shape& shape = operand == 0 ? lhs : rhs;
     if (count <= shape.rank()) continue;
     place.operand = operand;
-    const std::string name = operand_name(operand, 2);
+    const std::string name = name_of(operand);
     throw Error(ErrorCode::kAxesLen,
                 text("tensordot: ", count, " axes are to be summed over, ", name, " has ",
                      shape.rank(), ": ", name, " ", shape),
