@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 namespace batchdot {
 
@@ -44,6 +45,22 @@ ErrorPlace place_of(int operand, std::optional<int> axis, const Dim* extent) {
   place.operand = operand;
   place.axis = axis;
   if (extent != nullptr) place.extent = to_string(*extent);
+  return place;
+}
+
+ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {
+  ErrorPlace place = place_of_rank(operand, shape);
+  if (axis < std::numeric_limits<int>::min() || axis > std::numeric_limits<int>::max()) {
+    return place;  // too far out for a place; the message has it
+  }
+  place.axis = static_cast<int>(axis);
+  if (axis >= 0 && axis < shape.rank()) place.extent = to_string(shape[*place.axis]);
+  return place;
+}
+
+ErrorPlace place_of_rank(int operand, const Shape& shape) {
+  ErrorPlace place = place_of(operand);
+  place.extent = text(shape.rank());
   return place;
 }
 

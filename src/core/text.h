@@ -66,6 +66,11 @@ ErrorPlace place_of(int operand, int axis, const Dim& extent, int other_operand,
 /// The place of one axis.
 ErrorPlace place_of(int operand, std::optional<int> axis = {}, const Dim* extent = nullptr);
 
+/// The place of an axis as it was given: in range with its extent, else with the rank it exceeds.
+ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);
+/// The place of an operand whose rank does not fit: its rank stands where the extent would.
+ErrorPlace place_of_rank(int operand, const Shape& shape);
+
 /// The number of edits between two words; for "did you mean".
 std::size_t edit_distance(std::string_view a, std::string_view b);
 

@@ -41,12 +41,12 @@ Side side_of(int operand, const Shape& shape, bool transpose, bool adjoint) {
   if (shape.empty()) {
     throw Error(ErrorCode::kRank,
                 text("matmul: an operand is a scalar: ", name, " has rank 0, at least 1 is needed"),
-                notation::place_of_rank(operand, shape));
+                place_of_rank(operand, shape));
   }
   const bool swapped = transpose || adjoint;
   if (shape.rank() == 1) {
     if (swapped) {
-      ErrorPlace place = notation::place_of_rank(operand, shape);
+      ErrorPlace place = place_of_rank(operand, shape);
       place.option = (adjoint ? "adjoint-" : "transpose-") + name;
       throw Error(ErrorCode::kRank,
                   text("matmul: a vector has no two axes to swap: ", name, " ", shape, " with ",

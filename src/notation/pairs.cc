@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/notation/pairs.h"
 
-#include <limits>
-
 #include "src/core/text.h"
 
 namespace batchdot::notation {
@@ -85,22 +83,6 @@ void refuse_range(std::string_view function, int operand, std::int64_t given, co
               text(function, ": axis ", given, " of ", name_of(operand), " is out of range: rank ",
                    shape.rank(), ", shape ", shape),
               place_of_given(operand, given, shape));
-}
-
-ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {
-  ErrorPlace place = place_of_rank(operand, shape);
-  if (axis < std::numeric_limits<int>::min() || axis > std::numeric_limits<int>::max()) {
-    return place;  // too far out for a place; the message has it
-  }
-  place.axis = static_cast<int>(axis);
-  if (axis >= 0 && axis < shape.rank()) place.extent = to_string(shape[*place.axis]);
-  return place;
-}
-
-ErrorPlace place_of_rank(int operand, const Shape& shape) {
-  ErrorPlace place = place_of(operand);
-  place.extent = text(shape.rank());
-  return place;
 }
 
 void check_operand_rank(std::string_view function, const Shape& shape, int operand, int count) {

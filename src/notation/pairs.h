@@ -47,11 +47,6 @@ std::string both_shapes(const Shape& lhs, const Shape& rhs);
 [[noreturn]] void refuse_range(std::string_view function, int operand, std::int64_t given,
                                const Shape& shape);
 
-/// The place of an axis as it was given: in range with its extent, else with the rank it exceeds.
-ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);
-/// The place of an operand whose rank does not fit: its rank stands where the extent would.
-ErrorPlace place_of_rank(int operand, const Shape& shape);
-
 /// Makes the extent at `rhs` part of `label`, which so far came from `lhs`; under kMerge or a
 /// broadcast. \throws Error  `code` if they cannot be the same, naming both axes, extents and
 /// shapes after `what`.

@@ -7,11 +7,10 @@
 #include <utility>
 
 #include "batchdot/operation.h"
-#include "src/core/axis.h"
+#include "src/contraction/softmax.h"
 #include "src/core/text.h"
 #include "src/notation/notation_notes.h"
 #include "src/notation/notation_notes_numpy.h"
-#include "src/notation/pairs.h"
 #include "src/operation/options.h"
 
 namespace batchdot::inline v0 {
@@ -237,25 +236,8 @@ Inference infer_softmax(const Problem& problem) {
   const Shape& shape = problem.shapes[0];
   const std::int64_t* given = option<std::int64_t>(problem, "axis");
   const std::int64_t axis = given == nullptr ? -1 : *given;
-  if (shape.empty()) {
-    throw Error(ErrorCode::kRank, "softmax: a scalar has no axis: operand has shape () and rank 0",
-                notation::place_of_rank(0, shape));
-  }
-  const std::optional<int> from_front = axis_from_front(axis, shape.rank());
-  if (!from_front) {
-    ErrorPlace place = notation::place_of_given(0, axis, shape);
-    place.option = "axis";
-    throw Error(ErrorCode::kAxisRange,
-                text("softmax: axis ", axis, " is out of range: operand has shape ", shape,
-                     " and rank ", shape.rank()),
-                place);
-  }
-  if (const std::optional<DType> dtype = operation::dtype_of(problem)) {
-    if (*dtype != F32{} && *dtype != F64{} && *dtype != F16{} && *dtype != BF16{}) {
-      throw Error(ErrorCode::kDType,
-                  text("softmax: takes real floating types: operand is ", dtype->name()));
-    }
-  }
+  const int from_front = softmax_axis(shape, axis);
+  if (const std::optional<DType> dtype = operation::dtype_of(problem)) check_softmax_dtype(*dtype);
   Inference inference;
   inference.shape = shape;
   inference.softmax_axis = from_front;

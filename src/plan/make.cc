@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "src/contraction/softmax.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
 #include "src/plan/lower.h"
@@ -384,28 +385,17 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
 Plan Plan::softmax(const Layout& operand, int axis, std::optional<Layout> out,
                    const PlanOptions& options) {
   check_layout(operand, "operand");
-  const int rank = static_cast<int>(operand.extents.size());
-  if (rank == 0) throw Error(ErrorCode::kRank, "softmax: needs rank >= 1: operand is a scalar");
-  const int resolved = axis < 0 ? axis + rank : axis;
-  if (resolved < 0 || resolved >= rank) {
-    throw Error(ErrorCode::kAxisRange,
-                text("softmax: axis ", axis, " is out of range: operand has rank ", rank, ": ",
-                     operand.extents),
-                place_of(0, axis));
-  }
+  const int resolved = softmax_axis(Shape(operand.extents), axis);
   const DType dtype = choose_dtype(std::span(&operand, 1), options, true);
+  check_softmax_dtype(dtype);
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = accumulator_of(*arithmetic);
-  if (!(accumulator == DType(F32{})) && !(accumulator == DType(F64{}))) {
-    throw Error(ErrorCode::kDType,
-                text("softmax: takes real floating types, operand is ", dtype.name()), place_of(0));
-  }
   const Layout target = checked_out(std::move(out), dtype, accumulator, operand.extents);
   Labels labels;
   std::vector<Dim> extents;
-  for (int i = 0; i < rank; ++i) {
-    labels.push_back(static_cast<Label>(i));
-    extents.emplace_back(operand.extents[static_cast<std::size_t>(i)]);
+  for (const std::int64_t extent : operand.extents) {
+    labels.push_back(static_cast<Label>(labels.size()));
+    extents.emplace_back(extent);
   }
   Builder builder(options, extents);
   const Value in = in_dtype(builder, operand_value(0, operand, labels), dtype);
