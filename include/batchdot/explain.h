@@ -66,7 +66,8 @@ struct Explanation {
   std::vector<EquivalentFact> equivalents;
   std::vector<DialectFact> dialects;
   std::vector<std::string> notes;
-  std::string dtype;
+  std::string dtype;                         ///< what is computed in
+  std::string result_dtype;                  ///< what the result is stored as
   std::optional<std::int64_t> flops, bytes;  ///< where every extent is known
   std::optional<PlanFacts> plan;
 };

@@ -296,6 +296,7 @@ std::string to_json(const Explanation& explanation) {
   write_dialects(json, explanation);
   write_member(json, "notes", explanation.notes);
   write_member(json, "dtype", explanation.dtype);
+  write_member(json, "result_dtype", explanation.result_dtype);
   write_member(json, "flops", explanation.flops);
   write_member(json, "bytes", explanation.bytes);
   json.key("plan");

@@ -120,7 +120,8 @@ Explanation explained() {
   explanation.dialects = {{"keras-3", std::nullopt, "AXIS0", "no", true},
                           {"keras-2.0", Shape{2}, "", "", false}};
   explanation.notes = {"one", "two"};
-  explanation.dtype = "f32";
+  explanation.dtype = "i8";
+  explanation.result_dtype = "i32";
   return explanation;
 }
 
@@ -153,7 +154,8 @@ TEST(JsonExplanation, HasEveryKey) {
        "error": {"code": "AXIS0", "message": "no"}},
       {"dialect": "keras-2.0", "shape": [2], "differs": false}])"));
   EXPECT_EQ(found.at("notes"), json::parse(R"(["one", "two"])"));
-  EXPECT_EQ(found.at("dtype"), "f32");
+  EXPECT_EQ(found.at("dtype"), "i8");
+  EXPECT_EQ(found.at("result_dtype"), "i32");
   for (const char* key : {"flops", "bytes", "plan"}) EXPECT_TRUE(found.at(key).is_null()) << key;
 }
 

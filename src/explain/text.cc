@@ -250,9 +250,9 @@ void write_dialects(Page& page, const Explanation& explanation) {
 
 // Nothing where a product of extents does not fit into 63 bits.
 std::optional<double> result_bytes(const Explanation& explanation) {
-  const std::optional<DType> dtype = DType::parse(explanation.dtype);
+  const std::optional<DType> dtype = DType::parse(explanation.result_dtype);
   if (!dtype || !explanation.shape.is_known()) return std::nullopt;
-  double bytes = static_cast<double>(dtype->result().size_bytes());
+  double bytes = static_cast<double>(dtype->size_bytes());
   for (const Dim& dim : explanation.shape) bytes *= static_cast<double>(dim.extent());
   return bytes;
 }
@@ -264,8 +264,7 @@ void write_cost(Page& page, const Explanation& explanation) {
     parts.push_back(bytes_text(static_cast<double>(*explanation.bytes)) + " touched");
   }
   if (const std::optional<double> bytes = result_bytes(explanation)) {
-    parts.push_back(text("result ", bytes_text(*bytes), " of ",
-                         DType::parse(explanation.dtype)->result().name()));
+    parts.push_back(text("result ", bytes_text(*bytes), " of ", explanation.result_dtype));
   }
   if (explanation.flops && explanation.bytes && *explanation.bytes > 0) {
     parts.push_back(

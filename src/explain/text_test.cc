@@ -56,6 +56,7 @@ TEST(Text, OfABatchedProduct) {
   Explanation explanation = explain(product(32, 128, 64, 256));
   explanation.operation = "einsum";
   explanation.dtype = "f32";
+  explanation.result_dtype = "f32";
   explanation.flops = 134'217'728;
   explanation.bytes = 7'340'032;
   explanation.plan = plan_facts();

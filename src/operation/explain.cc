@@ -124,6 +124,39 @@ bool has_known_extents(const Problem& problem) {
                      [](const Shape& shape) { return shape.is_known(); });
 }
 
+struct Planned {
+  std::optional<Plan> plan;
+  std::string refusal;  // why there is none: a fact about what has a shape and cannot be computed
+};
+
+// \pre every extent is known
+Planned try_plan(const Problem& problem, std::span<const Layout> layouts, DType computed,
+                 const PlanOptions& options) {
+  try {
+    std::vector<Layout> dense;
+    if (layouts.empty()) {
+      for (const Shape& shape : problem.shapes) dense.emplace_back(computed, shape.extents());
+      layouts = dense;
+    }
+    return {make_plan(problem, layouts, options), {}};
+  } catch (const Error& error) {
+    constexpr ErrorCode kFacts[] = {ErrorCode::kEmptyReshape, ErrorCode::kOverflow,
+                                    ErrorCode::kLimit};
+    if (std::find(std::begin(kFacts), std::end(kFacts), error.code()) == std::end(kFacts)) throw;
+    return {{}, text("computing it is refused: ", info(error.code()).name, ": ", error.message())};
+  }
+}
+
+// The dtype of the result: the plan's, or what it would be. What is moved and not computed stays
+// what it is.
+DType result_of(const std::optional<Plan>& plan, const Inference& inference, DType computed) {
+  if (plan) return plan->output_layout().dtype;
+  if (inference.softmax_axis) return computed;
+  const Contraction& c = *inference.contraction;
+  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty();
+  return is_copy ? computed : computed.result();
+}
+
 void add_cost(Explanation& explanation, const Problem& problem, const Inference& inference,
               std::span<const DType> dtypes, DType result) {
   Count bytes = elements(inference.shape) * Count(static_cast<std::int64_t>(result.size_bytes()));
@@ -220,7 +253,11 @@ Explanation explain(const Problem& problem, DType dtype, std::span<const Layout>
   Explanation explanation = inference.softmax_axis
                                 ? explain_softmax(problem, inference)
                                 : explain_contraction(*inference.contraction, computed);
+  const bool is_known = has_known_extents(problem);
+  const Planned planned = is_known ? try_plan(problem, layouts, computed, options) : Planned();
+  const DType result = result_of(planned.plan, inference, computed);
   explanation.dtype = computed.name();
+  explanation.result_dtype = result.name();
   explanation.operation = problem.operation;
   explanation.shape = inference.shape;
   explanation.reported_shape = inference.reported_shape;
@@ -231,35 +268,23 @@ Explanation explain(const Problem& problem, DType dtype, std::span<const Layout>
   if (inference.layer && inference.layer->normalize) {
     explanation.notes.push_back("the equivalents take operands that are normalized already");
   }
-  if (computed == DType(I8{}) && !explanation.equivalents.empty()) {
-    explanation.notes.push_back(
-        "the equivalents take operands converted to i32: of i8 the other libraries keep 8 bits");
+  if (result != computed && !explanation.equivalents.empty()) {
+    explanation.notes.push_back(text("the equivalents take operands converted to ", result.name(),
+                                     ": of ", computed.name(), " the other libraries keep ",
+                                     8 * computed.size_bytes(), " bits"));
   }
   if (operation::find_option(operation, "dialect") != nullptr) {
     explanation.dialect = operation::dialect_of(problem).name();
     explanation.dialects = other_dialects(problem, inference, computed);
   }
 
-  if (!has_known_extents(problem)) return explanation;
+  if (!is_known) return explanation;
 
   std::vector<DType> dtypes(problem.shapes.size(), computed);
   for (std::size_t i = 0; i < layouts.size(); ++i) dtypes[i] = layouts[i].dtype;
-  add_cost(explanation, problem, inference, dtypes, computed.result());
-  try {
-    std::vector<Layout> dense;
-    if (layouts.empty()) {
-      for (const Shape& shape : problem.shapes) dense.emplace_back(computed, shape.extents());
-      layouts = dense;
-    }
-    explanation.plan = make_plan(problem, layouts, options).facts();
-  } catch (const Error& error) {
-    // Computing this is refused, though its shape is known: that is a fact about it as well.
-    constexpr ErrorCode kFacts[] = {ErrorCode::kEmptyReshape, ErrorCode::kOverflow,
-                                    ErrorCode::kLimit};
-    if (std::find(std::begin(kFacts), std::end(kFacts), error.code()) == std::end(kFacts)) throw;
-    explanation.notes.push_back(
-        text("computing it is refused: ", info(error.code()).name, ": ", error.message()));
-  }
+  add_cost(explanation, problem, inference, dtypes, result);
+  if (planned.plan) explanation.plan = planned.plan->facts();
+  if (!planned.refusal.empty()) explanation.notes.push_back(planned.refusal);
   return explanation;
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "batchdot/operation.h"
 
@@ -108,6 +112,40 @@ TEST(Explain, CountsFlopsAndBytes) {
   // i8 gives i32.
   EXPECT_EQ(explain_line(R"({"operation":"matmul","shapes":[[2,2],[2,2]],"dtype":"i8"})").bytes,
             4 + 4 + 16);
+}
+
+// What is summed or multiplied becomes i32; what is moved stays i8, whether a plan says it or not.
+TEST(Explain, SaysWhatAResultOfI8IsStoredAs) {
+  const struct {
+    std::string_view equation, shapes, result;
+    std::optional<std::int64_t> bytes;
+  } kCases[] = {
+      {"ij->ji", "[[2,3]]", "i8", 6 + 6},
+      {"ij->ij", "[[2,3]]", "i8", 6 + 6},
+      {"ii->i", "[[3,3]]", "i8", 9 + 3},
+      {"...i->i...", "[[2,3,4]]", "i8", 24 + 24},
+      {"->", "[[]]", "i8", 1 + 1},
+      {"ij->ji", "[[2,\"n\"]]", "i8", {}},
+      {"ij->i", "[[2,3]]", "i32", 6 + 4 * 2},
+      {"ij->i", "[[2,1]]", "i32", 2 + 4 * 2},
+      {"ij->i", "[[2,\"n\"]]", "i32", {}},
+      {"i,j->ij", "[[2],[3]]", "i32", 2 + 3 + 4 * 6},
+  };
+  for (const auto& c : kCases) {
+    const Explanation explanation =
+        explain(parse_problem(R"({"operation":"einsum","equation":")" + std::string(c.equation) +
+                              R"(","shapes":)" + std::string(c.shapes) + R"(,"dtype":"i8"})"));
+    EXPECT_EQ(explanation.dtype, "i8") << c.equation;
+    EXPECT_EQ(explanation.result_dtype, c.result) << c.equation << c.shapes;
+    EXPECT_EQ(explanation.bytes, c.bytes) << c.equation << c.shapes;
+    const bool is_noted = std::any_of(
+        explanation.notes.begin(), explanation.notes.end(), [](const std::string& note) {
+          return note ==
+                 "the equivalents take operands converted to i32: of i8 the other libraries keep 8 "
+                 "bits";
+        });
+    EXPECT_EQ(is_noted, c.result == "i32") << c.equation << c.shapes;
+  }
 }
 
 TEST(Explain, LeavesTheCostOpenWhereAnExtentIs) {
