@@ -16,8 +16,21 @@ constexpr std::int64_t kShortRunOfRows = 4, kShortRunOfK = 8;
 // panels at a time, so that of each page more than one line is read while it is near.
 constexpr std::int64_t kRowsTogether = 8, kPanelsTogether = 4, kTilesTogether = 12;
 
-// So many positions of k later is what pack_by_lines asks for.
+// Where lines follow each other pages apart, no hardware looks ahead: so many positions of k later
+// is what is asked for. More rows than these, a power of 2 apart, do not stay in the first cache.
 constexpr std::int64_t kLinesAhead = 2;
+constexpr int kRowsNear = 8;
+
+// The first and the last line of each row of a call, `offset` bytes from where it reads.
+void ask_for_lines(const kernel::PackCall& call, std::int64_t offset, std::int64_t bytes) {
+  const std::byte* ahead = static_cast<const std::byte*>(call.source) + offset;
+  for (int row = 0; row < call.rows; ++row) {
+    const std::int64_t at =
+        call.row_offsets == nullptr ? row * call.row_stride : call.row_offsets[row];
+    __builtin_prefetch(ahead + at * bytes, 0, 3);
+    __builtin_prefetch(ahead + (at + call.K - 1) * bytes, 0, 3);
+  }
+}
 
 }  // namespace
 
@@ -100,14 +113,7 @@ void Panels::pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64
     call.K = (depth - at + inner - 1) / inner;
     call.panel = panel + at * row_bytes;
     if (at + kLinesAhead < positions) {
-      // Lines that follow each other here lie pages apart: no hardware looks ahead.
-      const std::byte* ahead = source + k.at(at + kLinesAhead) * bytes;
-      for (int row = 0; row < call.rows; ++row) {
-        const std::int64_t offset =
-            call.row_offsets == nullptr ? row * call.row_stride : call.row_offsets[row];
-        __builtin_prefetch(ahead + offset * bytes, 0, 3);
-        __builtin_prefetch(ahead + (offset + call.K - 1) * bytes, 0, 3);
-      }
+      ask_for_lines(call, (k.at(at + kLinesAhead) - k.at(at)) * bytes, bytes);
     }
     kernels_.pack_b[step_.rhs_dtype.index()](call);
   }
@@ -164,27 +170,61 @@ void Panels::pack_rows(const PanelSource& from, std::int64_t first, std::int64_t
                 });
 }
 
-// At each k the items are what k is elsewhere, and their panels what rows of a panel are.
-void Panels::pack_group(const PanelSource& from, int items, std::int64_t width,
-                        std::int64_t depth) {
+// At each k the items are what k is elsewhere, and their panels what rows of a panel are. `call`
+// has the rows, what they are padded to and the panel of the first member; `first` is their first
+// one.
+void Panels::pack_members(Operand operand, kernel::PackCall call, const PanelSource& from,
+                          std::int64_t first, int items, std::int64_t depth) {
+  const bool is_rhs = operand == Operand::kRhs;
+  const std::int64_t bytes = panel_bytes();
+  const std::size_t dtype_index = dtype(operand).index();
+  const kernel::PackFunction function =
+      is_rhs ? kernels_.pack_b[dtype_index] : kernels_.pack_a[dtype_index];
+  auto* panel = static_cast<std::byte*>(call.panel);
+  call.row_stride = from.axis.stride;
+  call.K = items;
+  call.k_stride = 1;
+  call.width =
+      static_cast<int>((is_rhs ? layout_.group_rhs : layout_.group_lhs) / kernels_.panel_bytes);
+  call.asked = true;
+  const int rows = call.rows, padded = call.padded;
+  for (int row = 0; row < rows; row += kRowsNear) {
+    call.rows = std::min(kRowsNear, rows - row);
+    call.padded = row + call.rows == rows ? padded - row : call.rows;
+    for (std::int64_t k = 0; k < depth; ++k) {
+      call.source = from.data + (from.axis.at(first + row) + from.k.at(k)) * bytes;
+      call.panel = panel + (k * padded + row) * bytes;
+      if (k + kLinesAhead < depth) {
+        ask_for_lines(call, (from.k.at(k + kLinesAhead) - from.k.at(k)) * bytes, bytes);
+      }
+      function(call);
+    }
+  }
+}
+
+void Panels::pack_group_columns(const PanelSource& from, int items, std::int64_t width,
+                                std::int64_t depth) {
   member_ = 0;
   const EvenSplit panels = columns(width);
-  const std::int64_t bytes = panel_bytes();
   for (std::int64_t i = 0; i < panels.parts; ++i) {
     const std::int64_t column = panels.begin(i) * kernels_.lanes;
-    const std::int64_t panel_width = panels.part(i) * kernels_.lanes;
     kernel::PackCall call{};
-    call.rows = static_cast<int>(std::min(panel_width, width - column));
-    call.padded = static_cast<int>(panel_width);
-    call.row_stride = from.axis.stride;
-    call.K = items;
-    call.k_stride = 1;
-    call.width = static_cast<int>(layout_.group_rhs / kernels_.panel_bytes);
-    for (std::int64_t k = 0; k < depth; ++k) {
-      call.source = from.data + (from.axis.at(column) + from.k.at(k)) * bytes;
-      call.panel = rhs(column, depth) + k * panel_width * bytes;
-      kernels_.pack_b[step_.rhs_dtype.index()](call);
-    }
+    call.padded = static_cast<int>(panels.part(i) * kernels_.lanes);
+    call.rows = static_cast<int>(std::min<std::int64_t>(call.padded, width - column));
+    call.panel = rhs(column, depth);
+    pack_members(Operand::kRhs, call, from, column, items, depth);
+  }
+}
+
+void Panels::pack_group_rows(const PanelSource& from, int items, std::int64_t height,
+                             std::int64_t depth) {
+  member_ = 0;
+  const EvenSplit tiles = rows(height);
+  for (std::int64_t i = 0; i < tiles.parts; ++i) {
+    kernel::PackCall call{};
+    call.rows = call.padded = static_cast<int>(tiles.part(i));
+    call.panel = lhs(tiles.begin(i), depth);
+    pack_members(Operand::kLhs, call, from, tiles.begin(i), items, depth);
   }
 }
 

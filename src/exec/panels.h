@@ -38,7 +38,10 @@ class Panels {
   std::byte* rhs(std::int64_t column, std::int64_t depth) const {
     return rhs_ + static_cast<std::size_t>(member_) * layout_.group_rhs + bytes_of(column, depth);
   }
-  std::byte* lhs(std::int64_t row, std::int64_t depth) const { return lhs_ + bytes_of(row, depth); }
+  std::byte* lhs(std::int64_t row, std::int64_t depth) const {
+    return lhs_ + (step_.groups_lhs ? static_cast<std::size_t>(member_) * layout_.group_lhs : 0) +
+           bytes_of(row, depth);
+  }
 
   /// Columns first .. first + width - 1 of rhs, and rows of lhs.
   void pack_columns(const PanelSource& from, std::int64_t first, std::int64_t width,
@@ -46,9 +49,12 @@ class Panels {
   void pack_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
                  std::int64_t depth) const;
 
-  /// The panels of `items` members of a group, that is of items of the batch along which rhs is
-  /// contiguous. rhs() then gives those of the first member; next_member() moves on.
-  void pack_group(const PanelSource& from, int items, std::int64_t width, std::int64_t depth);
+  /// The same for `items` members of a group, that is for items of the batch along which the
+  /// operand is contiguous. rhs() and lhs() then give the panels of the first member; next_member()
+  /// moves on.
+  void pack_group_columns(const PanelSource& from, int items, std::int64_t width,
+                          std::int64_t depth);
+  void pack_group_rows(const PanelSource& from, int items, std::int64_t height, std::int64_t depth);
   void next_member() { ++member_; }
 
  private:
@@ -72,6 +78,8 @@ class Panels {
             std::int64_t count, std::int64_t depth) const;
   void pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,
                   std::int64_t depth) const;
+  void pack_members(Operand operand, kernel::PackCall call, const PanelSource& from,
+                    std::int64_t first, int items, std::int64_t depth);
   void pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64_t depth) const;
 
   const ContractStep& step_;

@@ -93,7 +93,7 @@ void check_count(const Plan::Impl& plan, std::size_t given) {
 }
 
 // The addresses of the operands of a run, without an allocation; scale and bias come last.
-using Addresses = const void* [Limits::kOperands + 2];
+using Addresses = const void * [Limits::kOperands + 2];
 
 void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
                  const MutableTensorView& out, Addresses& addresses) {
@@ -112,8 +112,8 @@ void check_views(const Plan::Impl& plan, std::span<const TensorView> operands,
 }
 
 bool is_usable(const void* data, const Reach& reach) {
-  return reach.is_empty || (data != nullptr &&
-                            (reinterpret_cast<std::uintptr_t>(data) & reach.misaligned) == 0);
+  return reach.is_empty ||
+         (data != nullptr && (reinterpret_cast<std::uintptr_t>(data) & reach.misaligned) == 0);
 }
 
 [[noreturn]] void refuse_memory(const void* data, const Reach& reach, const std::string& who,

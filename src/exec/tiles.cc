@@ -99,8 +99,9 @@ class TileItem {
         const std::byte* rhs =
             rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element_bytes(step_.rhs_dtype);
         if (step_.group > 1) {
-          if (group_items_ > 0)
-            panels_.pack_group({rhs, rhs_columns_, rhs_k_}, group_items_, width, depth);
+          if (group_items_ > 0) {
+            panels_.pack_group_columns({rhs, rhs_columns_, rhs_k_}, group_items_, width, depth);
+          }
         } else if (step_.packs_rhs) {
           panels_.pack_columns({rhs, rhs_columns_, rhs_k_}, column, width, depth);
         }
@@ -121,7 +122,12 @@ class TileItem {
           lhs_item_ + base_of(folded_.k, Side::kLhs, k + at) * element_bytes(step_.lhs_dtype);
       for (std::int64_t row = 0; row < rows_; row += blocking_.MC) {
         const std::int64_t height = std::min(blocking_.MC, rows_ - row);
-        if (step_.packs_lhs) panels_.pack_rows({lhs, lhs_rows_, lhs_k_}, row, height, depth);
+        const PanelSource rows = {lhs, lhs_rows_, lhs_k_};
+        if (step_.groups_lhs) {
+          if (group_items_ > 0) panels_.pack_group_rows(rows, group_items_, height, depth);
+        } else if (step_.packs_lhs) {
+          panels_.pack_rows(rows, row, height, depth);
+        }
         if (step_.prefetches) prefetch_after(lhs, row + height, column, width);
         multiply_block(
             {lhs, rhs, row, height, column, width, depth, at, packed_depth, k + at == 0});

@@ -100,6 +100,7 @@ struct PackCall {
   int width;
   void* panel;  ///< of the first column
   bool conjugate;
+  bool asked;  ///< the caller has asked for the lines: no others are asked for here
 };
 using PackFunction = void (*)(const PackCall& call);
 

@@ -121,10 +121,11 @@ HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
   for (; r + kLanes <= call.rows; r += kLanes) {
     const T* rows[kLanes];
     for (int i = 0; i < kLanes; ++i) rows[i] = source + row_offset(call, r + i);
-    const std::int64_t next_rows = call.row_offsets == nullptr ? kLanes * call.row_stride : 0;
+    const bool asks = call.row_offsets == nullptr && !call.asked;
+    const std::int64_t next_rows = kLanes * call.row_stride;
     std::int64_t k = 0;
     for (; k + kStep <= call.K; k += kStep) {
-      if (k % (64 / static_cast<int>(sizeof(T))) == 0) {  // the rows that are packed next
+      if (asks && k % (64 / static_cast<int>(sizeof(T))) == 0) {  // the rows that are packed next
         for (int i = 0; i < kLanes; ++i) __builtin_prefetch(rows[i] + next_rows + k, 0, 3);
       }
       transpose_rows(d, rows, k, panel + k * call.width + r, call.width);

@@ -87,6 +87,13 @@ DType panel_dtype(Arithmetic arithmetic) {
 
 bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
+// An operand whose lines run through the items of the batch.
+bool is_along_batch(const Folded& f, Side side) {
+  return !f.batch.empty() && stride_in(f.batch.back(), side) == 1 &&
+         one_stride(f.k, side).value_or(1) != 1 &&
+         one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
+}
+
 // After NC is known, which says how many columns a packed row meets.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
@@ -98,6 +105,9 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   const std::int64_t columns = std::min(f.N, step.blocking.NC);
   const std::int64_t row = std::llabs(one_stride(f.m, Side::kLhs).value_or(0));
   const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  if (columns > step.blocking.NR && is_along_batch(f, Side::kLhs)) {
+    return "lhs is contiguous along the batch";
+  }
   if (columns >= kManyColumns && f.K >= (row > f.K ? kManyK / 2 : kManyK)) {
     return "rows of lhs are used many times";
   }
@@ -186,6 +196,9 @@ void set_up_group(ContractStep& step) {
   b.KP = std::max<std::int64_t>(1, f.K);
   b.NC = b.column_block = columns;
   b.column_blocks = ceil_div(f.N, columns);
+  step.groups_lhs = step.packs_lhs && step.lhs_dtype == step.rhs_dtype &&
+                    is_along_batch(f, Side::kLhs) && f.M <= b.MC && f.K <= b.KC &&
+                    items * f.M * column_bytes <= kGroupBytes;
 }
 
 // Bytes of all operands and the result, each position of M, N and K counted once.
@@ -314,7 +327,9 @@ TileScratch tile_scratch(const ContractStep& step) {
   TileScratch s;
   std::size_t at = 0;
   const std::int64_t KC = step.kernels->panel_rows(b.KC);
-  s.panels_lhs = take(at, step.packs_lhs ? elements(std::min(b.MC, b.row_block), KC) * element : 0);
+  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element;
+  const auto lhs_items = static_cast<std::size_t>(step.groups_lhs ? step.group : 1);
+  s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * lhs_items : 0);
   s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element;
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
   s.sums = take(

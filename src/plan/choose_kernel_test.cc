@@ -276,6 +276,27 @@ TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
   }
 }
 
+// If lhs is, too, theirs are: where it takes one block of rows and of K.
+TEST(ChooseKernel, ItemsOfALineHaveTheirLhsPackedTogetherToo) {
+  const auto choice = [](std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = product(64, M, N, K);
+    step.folded.batch[0].lhs = step.folded.batch[0].rhs = 1;
+    step.folded.n[0].rhs = step.folded.m[0].lhs = 64;
+    step.folded.k[0].rhs = 64 * N;
+    step.folded.k[0].lhs = 64 * M;
+    choose(step);
+    EXPECT_EQ(step.group, 16);
+    EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
+    return std::pair(step.packs_lhs, step.groups_lhs);
+  };
+  EXPECT_EQ(choice(128, 128, 64), std::pair(true, true));
+  EXPECT_EQ(choice(20, 40, 256), std::pair(true, true));
+  EXPECT_EQ(choice(20, 40, 257), std::pair(true, false));   // two blocks of K
+  EXPECT_EQ(choice(145, 40, 64), std::pair(true, false));   // two blocks of rows
+  EXPECT_EQ(choice(144, 40, 240), std::pair(true, false));  // more than stays near
+  EXPECT_EQ(choice(128, 16, 64), std::pair(false, false));  // rows meet one panel only
+}
+
 // rhs contiguous along the outer of two axes of K: lines of 16 elements are packed at a time, in
 // whole blocks, unless a line would still be read again and again.
 TEST(ChooseKernel, LinesThatAreApartInKArePackedOnce) {

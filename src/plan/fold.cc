@@ -102,10 +102,10 @@ bool wants_swap(const Folded& folded, int lanes) {
 
 // Rows that do not run through lhs and the result with one stride each: one axis is kept, the one
 // along which lhs is closest, and the others become batch, where rhs does not move. If too few rows
-// would be left, that axis runs fastest where lhs is contiguous along it, so that lines of lhs are
-// read once: the result is then written in as many places at a time.
+// would be left and they meet few columns, so that reading lhs counts, that axis runs fastest where
+// lhs is contiguous along it: lines of lhs are read once, the result is written in several places.
 void peel_rows(Folded& folded) {
-  constexpr std::int64_t kRows = 128;
+  constexpr std::int64_t kRows = 128, kFewColumns = 256;
   FoldedAxes& m = folded.m;
   if (one_stride(m, Side::kLhs) && one_stride(m, Side::kOut)) return;
   const auto close = std::min_element(m.begin(), m.end(), [](const auto& a, const auto& b) {
@@ -113,7 +113,9 @@ void peel_rows(Folded& folded) {
            std::pair(b.extent < kRows, std::llabs(b.lhs));
   });
   if (close->extent < kRows) {
-    if (std::llabs(close->lhs) == 1) std::rotate(close, close + 1, m.end());
+    if (std::llabs(close->lhs) == 1 && folded.N < kFewColumns) {
+      std::rotate(close, close + 1, m.end());
+    }
     return;
   }
   const FoldedAxis kept = *close;

@@ -74,6 +74,7 @@ struct ContractStep {
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
   int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
+  bool groups_lhs = false;       ///< their lhs, too
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
@@ -165,8 +166,8 @@ inline constexpr std::size_t align_up(std::size_t bytes) {
 /// knows; plan counts with it, exec addresses with it.
 struct TileScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
-  std::size_t gathered = 0;   ///< rows of the result that go past the caches next
-  std::size_t group_rhs = 0;  ///< the panels of one item of a group
+  std::size_t gathered = 0;                  ///< rows of the result that go past the caches next
+  std::size_t group_lhs = 0, group_rhs = 0;  ///< the panels of one item of a group
   std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0, scale_rows = 0;  ///< offset tables over M
   std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0, scale_columns = 0;  ///< over N
   std::size_t lhs_k = 0, rhs_k = 0;  ///< lhs: over K of one KC; rhs: of one KP

@@ -173,6 +173,9 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"efbad,cf->abcde", {{20, 5, 3, 2, 33}, {6, 5}}},
       {"efbd,bcf->bcde", {{49, 130, 2, 17}, {2, 3, 130}}},
       {"bda,dc->abc", {{3, 140, 150}, {140, 21}}},
+      {"ikb,jkb->bij", {{20, 133, 37}, {21, 133, 37}}},
+      {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
+      {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}},  // rows that meet in one bank of memory
   };
