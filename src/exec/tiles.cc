@@ -175,14 +175,13 @@ class TileItem {
                       out_rows_.stride * bytes);
     }
   }
-  // One operand's part: `count` positions of one axis by `depth` of k, the closer one inside.
+  // One operand's part: `count` positions of one axis by `depth` of k, where they lie without gaps.
+  // Rows with gaps between them come faster by themselves.
   void add(const std::byte* base, const AxisWalk& axis, const AxisWalk& k, std::int64_t count,
            std::int64_t depth, std::int64_t bytes) {
     if (axis.offsets != nullptr || k.offsets != nullptr) return;
-    if (k.stride == 1) {
-      prefetcher_.add(base, count, depth * bytes, axis.stride * bytes);
-    } else if (axis.stride == 1) {
-      prefetcher_.add(base, depth, count * bytes, k.stride * bytes);
+    if ((k.stride == 1 && axis.stride == depth) || (axis.stride == 1 && k.stride == count)) {
+      prefetcher_.add(base, 1, count * depth * bytes, 0);
     }
   }
 
