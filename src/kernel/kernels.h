@@ -135,9 +135,9 @@ struct TinyCall {
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes
 static_assert(kTinyK <= kBlock);
-/// Rows of the result of up to so many vectors are computed whole: what is read and written lies in
-/// the order of addresses then, which the hardware asks for by itself.
-inline constexpr int kTinyNV = 4;
+/// Rows of the result of up to so many vectors of `lanes` elements are computed whole: what is read
+/// and written lies in the order of addresses then, which the hardware asks for by itself.
+inline constexpr int tiny_vectors(std::int64_t lanes) { return lanes == 4 ? 6 : 4; }
 
 /// Dot products of rows that are read where they lie, k contiguous in both.
 ///

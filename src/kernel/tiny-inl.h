@@ -27,10 +27,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of one pass: as many chains as hide the latency of a multiply-add, as many row pointers and
 // sums as there are registers for.
+inline constexpr int tiny_rows_of(int NV) {
+  return NV == 1 ? 8 : HWY_TARGET == HWY_AVX2 ? 12 / NV : std::min(8, 24 / NV);
+}
 template <int NV>
-inline constexpr int kTinyMR = NV == 1                  ? 8
-                               : HWY_TARGET == HWY_AVX2 ? 12 / NV
-                                                        : std::min(8, 24 / NV);
+inline constexpr int kTinyMR = tiny_rows_of(NV);
+template <class T>
+inline constexpr int kTinyNV = tiny_vectors(HWY_LANES(T));
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
 // own.
 inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
@@ -325,32 +328,41 @@ void tiny_4x4(const TinyCall& call) {
   }
 }
 
+// Rows of kLanes * NV elements at most; of exactly so many without masks.
+template <class T, std::size_t kLanes, int NV>
+void tiny_of_width(const TinyCall& call) {
+  if (!kMasksAreFree && call.N == static_cast<std::int64_t>(kLanes) * NV) {
+    return tiny_columns<T, kLanes, NV, !kMasksAreFree>(call);
+  }
+  tiny_columns<T, kLanes, NV, false>(call);
+}
+
+// Rows of NV to kTinyNV vectors.
+template <class T, int NV = 2>
+void tiny_whole(const TinyCall& call) {
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  if constexpr (NV < kTinyNV<T> && NV * kLanes < kTinyN) {
+    if (call.N > NV * kLanes) return tiny_whole<T, NV + 1>(call);
+  }
+  tiny_of_width<T, HWY_LANES(T), NV>(call);
+}
+
 // Rows of the result of at most kTinyNV vectors: by as few and as narrow ones as hold a row.
 template <class T>
 void tiny_narrow(const TinyCall& call) {
   constexpr auto kWidest = static_cast<std::int64_t>(HWY_LANES(T));
-  const auto of_width = [&]<std::int64_t kLanes, int NV>() {
-    if (!kMasksAreFree && call.N == kLanes * NV) {
-      return tiny_columns<T, kLanes, NV, !kMasksAreFree>(call);
-    }
-    return tiny_columns<T, kLanes, NV, false>(call);
-  };
   constexpr std::int64_t kNarrowest = 16 / sizeof(T);
-  if (call.N <= kNarrowest) return of_width.template operator()<kNarrowest, 1>();
-  if (call.N <= 2 * kNarrowest) return of_width.template operator()<2 * kNarrowest, 1>();
-  if (call.N <= kWidest) return of_width.template operator()<kWidest, 1>();
-  if (call.N <= 2 * kWidest) return of_width.template operator()<kWidest, 2>();
-  if constexpr (2 * kWidest < kTinyN) {
-    if (call.N <= 3 * kWidest) return of_width.template operator()<kWidest, 3>();
-    return of_width.template operator()<kWidest, kTinyNV>();
-  }
+  if (call.N <= kNarrowest) return tiny_of_width<T, kNarrowest, 1>(call);
+  if (call.N <= 2 * kNarrowest) return tiny_of_width<T, 2 * kNarrowest, 1>(call);
+  if (call.N <= kWidest) return tiny_of_width<T, kWidest, 1>(call);
+  tiny_whole<T>(call);
 }
 
 // tiny_rows for rows of call.N elements, at most kTinyNV vectors.
 template <class T, int NV = 1>
 const TinyFunction* rows_of_width(const TinyCall& call) {
   constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
-  if constexpr (NV < kTinyNV) {
+  if constexpr (NV < kTinyNV<T>) {
     if (call.N > NV * kLanes) return rows_of_width<T, NV + 1>(call);
   }
   constexpr auto of = []<bool kWhole>(bool contiguous_a) {
@@ -371,10 +383,10 @@ void tiny_wide(const TinyCall& call) {
   HWY_ALIGN T panels[kTinyK * kTinyN];
   const bool turns = call.b_column != 1;
   const std::int64_t vectors = (call.N + kLanes - 1) / kLanes;
-  const std::int64_t parts = (vectors + kTinyNV - 1) / kTinyNV;
+  const std::int64_t parts = (vectors + kTinyNV<T> - 1) / kTinyNV<T>;
   const std::int64_t part_vectors = (vectors + parts - 1) / parts;
   const std::int64_t width = part_vectors * kLanes;
-  const std::int64_t rows = part_vectors == kTinyNV ? kTinyMR<kTinyNV> : kTinyMR<kTinyNV - 1>;
+  const std::int64_t rows = tiny_rows_of(static_cast<int>(part_vectors));
   const std::int64_t passes = (call.M + rows - 1) / rows;
   TinyCall part = call;
   part.items = 1;
@@ -423,7 +435,7 @@ void tiny(const TinyCall& call) {
       return tiny_4x4<T>(call);
     }
   }
-  if (call.N > kTinyNV * static_cast<std::int64_t>(HWY_LANES(T))) return tiny_wide<T>(call);
+  if (call.N > kTinyNV<T> * static_cast<std::int64_t>(HWY_LANES(T))) return tiny_wide<T>(call);
   tiny_narrow<T>(call);
 }
 

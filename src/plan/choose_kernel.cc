@@ -489,7 +489,7 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   call.out_item = stride_along(f.batch, Side::kOut);
   call.out_row = stride_along(f.m, Side::kOut);
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
-  const bool rows_are_whole = f.N <= kernel::kTinyNV * step.kernels->lanes;
+  const bool rows_are_whole = f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
                     total_bytes(step) > (rows_are_whole ? kWholeRowsNearTotal : kNearTotal);
   call.asks = step.prefetches;
