@@ -270,7 +270,9 @@ TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
     EXPECT_EQ(b.column_blocks > 1, c.cuts_columns) << c.N << ' ' << c.K;
     EXPECT_GE(b.column_block * b.column_blocks, c.N);
     EXPECT_LT(b.column_block * (b.column_blocks - 1), c.N);
-    if (step.group > 1) EXPECT_EQ(b.KP, c.K);
+    if (step.group > 1) {
+      EXPECT_EQ(b.KP, c.K);
+    }
     EXPECT_EQ(step.items, c.batch * b.column_blocks);
     EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
   }
