@@ -74,6 +74,8 @@ struct PlanFacts {
   int threads = 1;  ///< that have work
   std::int64_t work_items = 1;
   std::size_t workspace_bytes = 0;
+  std::size_t temporary_bytes = 0;  ///< of these: operands that are converted, normalised or summed
+                                    ///< before the product, and products in between
   std::vector<std::pair<int, int>> path;  ///< pairs of operands, as opt_einsum gives them
 };
 
@@ -133,6 +135,11 @@ class BATCHDOT_API Plan {
   /// \param operands  the addresses of the elements at index 0, 0, ...
   void run(std::span<const void* const> operands, void* out, std::span<std::byte> workspace,
            const Executor& executor, const RunControl& control = {}) const;
+  void run(std::initializer_list<const void*> operands, void* out, std::span<std::byte> workspace,
+           const Executor& executor, const RunControl& control = {}) const {
+    run(std::span<const void* const>(operands.begin(), operands.size()), out, workspace, executor,
+        control);
+  }
   /// The same with a workspace of its own, on the default executor.
   void run(std::span<const TensorView> operands, const MutableTensorView& out) const;
   void run(std::initializer_list<TensorView> operands, const MutableTensorView& out) const {

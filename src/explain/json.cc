@@ -191,6 +191,7 @@ void write_plan(JsonWriter& json, const PlanFacts& facts) {
   write_member(json, "threads", std::int64_t{facts.threads});
   write_member(json, "work_items", facts.work_items);
   write_member(json, "workspace_bytes", static_cast<std::int64_t>(facts.workspace_bytes));
+  write_member(json, "temporary_bytes", static_cast<std::int64_t>(facts.temporary_bytes));
   json.key("path");
   json.open_list();
   for (const auto& [first, second] : facts.path) {

@@ -172,6 +172,7 @@ TEST(JsonExplanation, HasThePlanWhereThereIsOne) {
   plan.batch = 2;
   plan.K = 5;
   plan.workspace_bytes = 640;
+  plan.temporary_bytes = 64;
   plan.path = {{0, 1}, {0, 1}};
   const json found = json::parse(to_json(explanation));
   EXPECT_TRUE(found.at("dialect").is_null());
@@ -182,7 +183,7 @@ TEST(JsonExplanation, HasThePlanWhereThereIsOne) {
       "target": "AVX2", "kernel": "tile", "refused": [{"what": "dot", "why": "N > 1"}],
       "batch": 2, "M": 1, "N": 1, "K": 5, "swapped": false, "packs_lhs": false, "packs_rhs": false,
       "blocking": {"MR": 0, "NR": 0, "MC": 0, "KC": 0, "NC": 0}, "threads": 1, "work_items": 1,
-      "workspace_bytes": 640, "path": [[0, 1], [0, 1]]})"));
+      "workspace_bytes": 640, "temporary_bytes": 64, "path": [[0, 1], [0, 1]]})"));
 }
 
 TEST(JsonExplanation, NamesEveryKindOfCondition) {

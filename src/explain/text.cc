@@ -278,9 +278,9 @@ void write_plan(Page& page, const PlanFacts& facts) {
   std::string fold = text(facts.batch, " x (M=", facts.M, ", N=", facts.N, ", K=", facts.K, ")");
   if (facts.packs_lhs || facts.packs_rhs) {
     fold += text("; packs panels of ", facts.packs_lhs ? "lhs" : "",
-                 facts.packs_lhs && facts.packs_rhs ? " and " : "", facts.packs_rhs ? "rhs" : "",
-                 ", never a whole operand");
-  } else {
+                 facts.packs_lhs && facts.packs_rhs ? " and " : "", facts.packs_rhs ? "rhs" : "");
+    if (facts.temporary_bytes == 0) fold += ", never a whole operand";
+  } else if (facts.temporary_bytes == 0) {
     fold += "; no operand is copied";
   }
   if (facts.swapped) fold += "; lhs and rhs change places, bits are the same";
@@ -301,7 +301,13 @@ void write_plan(Page& page, const PlanFacts& facts) {
   }
   page.row("threads", text(facts.threads, ", over ", facts.work_items,
                            facts.work_items == 1 ? " work item" : " work items"));
-  page.row("workspace", bytes_text(static_cast<double>(facts.workspace_bytes)));
+  std::string workspace = bytes_text(static_cast<double>(facts.workspace_bytes));
+  if (facts.temporary_bytes != 0) {
+    workspace += text(", of these ", bytes_text(static_cast<double>(facts.temporary_bytes)),
+                      " for operands that are converted, normalised or summed first, and for "
+                      "products in between");
+  }
+  page.row("workspace", workspace);
   if (facts.path.size() > 1) {
     std::vector<std::string> pairs;
     for (const auto& [first, second] : facts.path) {

@@ -112,6 +112,18 @@ path         (0, 1) (0, 1)
 )");
 }
 
+TEST(Text, OperandsThatAreWrittenAnewAreNotSaidToStay) {
+  PlanFacts facts = plan_facts();
+  EXPECT_THAT(to_text(facts), HasSubstr("never a whole operand"));
+  facts.temporary_bytes = 500'000;
+  EXPECT_THAT(to_text(facts), Not(HasSubstr("never a whole operand")));
+  EXPECT_THAT(to_text(facts),
+              HasSubstr("workspace    800 kB, of these 500 kB for operands that are "
+                        "converted, normalised or summed first"));
+  facts.packs_lhs = facts.packs_rhs = false;
+  EXPECT_THAT(to_text(facts), Not(HasSubstr("no operand is copied")));
+}
+
 // Amounts just below a step are not printed as 1e+03.
 TEST(Text, AmountsHaveThreeDigits) {
   const std::pair<std::size_t, const char*> kAmounts[] = {

@@ -26,8 +26,8 @@ constexpr std::int64_t kGroupBytes = 2 << 20;
 constexpr std::int64_t kLineElements = 16;  // of f32
 constexpr std::int64_t kPageBytes = 4096;
 // Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
-// them. It can be stopped between blocks.
-constexpr std::int64_t kItemWork = std::int64_t{1} << 32;
+// them. It can be stopped between blocks. Without vectors they take so many times as long.
+constexpr std::int64_t kItemWork = std::int64_t{1} << 32, kScalarSlowness = 64;
 // The same where a work item is not cut into blocks.
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
 // Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
@@ -489,7 +489,8 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   call.out_item = stride_along(f.batch, Side::kOut);
   call.out_row = stride_along(f.m, Side::kOut);
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
-  const bool rows_are_whole = f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
+  const bool rows_are_whole =
+      f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
                     total_bytes(step) > (rows_are_whole ? kWholeRowsNearTotal : kNearTotal);
   call.asks = step.prefetches;
@@ -547,7 +548,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
     b.NC = std::max<std::int64_t>(b.NR, round_up(ceil_div(step.folded.N, blocks), b.NR));
   }
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
-  split_work(step, tasks, kItemWork);
+  split_work(step, tasks, step.kernels->lanes > 1 ? kItemWork : kItemWork / kScalarSlowness);
   set_up_group(step);
   const Folded& f = step.folded;
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);

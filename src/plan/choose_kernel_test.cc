@@ -385,6 +385,11 @@ TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   const Blocking& b = step.blocking;
   EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 32);
   EXPECT_EQ(b.row_block % b.MR, 0);
+  kernel::ArithmeticKernels slow = *step.kernels;  // without vectors
+  slow.lanes = 1;
+  step.kernels = &slow;
+  choose(step, 1);
+  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 26);
 }
 
 TEST(ChooseKernel, BlocksOfKAreWholeBlocksOfTheOrder) {

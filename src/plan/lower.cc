@@ -4,16 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/contraction/labels.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
 
 namespace batchdot {
 
 namespace {
-
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
 
 // The same memory as real numbers: every stride twice as long, and a new fastest axis over re and
 // im.
@@ -112,38 +109,21 @@ Value Builder::temporary(DType dtype, const Labels& labels) {
   return value;
 }
 
-// A label summed away in one operand alone is summed before the product, into the accumulator's
-// type.
-Value Builder::sum_alone(const Value& operand, const Labels& summed, const Labels& kept) {
+Value Builder::sum_alone(const Value& operand, const Labels& summed) {
   if (summed.empty()) return operand;
   const auto arithmetic = arithmetic_of(operand.dtype, operand.dtype);
   BATCHDOT_ASSERT(arithmetic);
+  Labels kept;
+  for (const LabelStride& entry : operand.strides) {
+    if (!holds(summed, entry.label)) kept.push_back(entry.label);
+  }
   Value sums = temporary(accumulator_of(*arithmetic), kept);
   reduce(operand, sums, summed);
   return sums;
 }
 
-void Builder::contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
+void Builder::contract(const Value& a, const Value& b, const Value& out, const Labels& contracting,
                        const Finishing& last) {
-  const Labels lhs_labels = labels_of(lhs);
-  const Labels rhs_labels = labels_of(rhs);
-  Labels contracting, lhs_summed, rhs_summed, lhs_kept, rhs_kept;
-  for (const Label label : order) {
-    const bool in_lhs = holds(lhs_labels, label);
-    const bool in_rhs = holds(rhs_labels, label);
-    if (in_lhs && in_rhs) contracting.push_back(label);
-    if (in_lhs && !in_rhs) lhs_summed.push_back(label);
-    if (in_rhs && !in_lhs) rhs_summed.push_back(label);
-  }
-  for (const Label label : lhs_labels) {
-    if (!holds(lhs_summed, label)) lhs_kept.push_back(label);
-  }
-  for (const Label label : rhs_labels) {
-    if (!holds(rhs_summed, label)) rhs_kept.push_back(label);
-  }
-  const Value a = sum_alone(lhs, lhs_summed, lhs_kept);
-  const Value b = sum_alone(rhs, rhs_summed, rhs_kept);
-
   ContractStep step;
   const auto arithmetic = arithmetic_of(a.dtype, b.dtype);
   BATCHDOT_ASSERT(arithmetic);
@@ -312,6 +292,7 @@ std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, 
   impl_->reaches.push_back(reach_of(impl_->out));
   impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps
   impl_->facts.threads = impl_->tasks;
+  impl_->facts.temporary_bytes = impl_->temporary_bytes;
   impl_->facts.path = std::move(path);
   const auto scratch = checked_multiply(impl_->tasks, static_cast<std::int64_t>(impl_->task_bytes));
   const auto workspace =

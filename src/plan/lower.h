@@ -31,8 +31,12 @@ class Builder {
   /// Space in the workspace for a dense tensor over these labels.
   /// \throws Error  kOverflow.
   Value temporary(DType dtype, const Labels& labels);
-  /// out = sum over `order` of lhs * rhs. `out`'s labels are the labels of the result.
-  void contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& order,
+  /// An operand without these labels of its own, over which it is summed before its product, into
+  /// the accumulator's type; the operand itself if there are none.
+  Value sum_alone(const Value& operand, const Labels& summed);
+  /// out = sum over `contracting`, labels of both, of lhs * rhs. `out`'s labels are the labels of
+  /// the result.
+  void contract(const Value& lhs, const Value& rhs, const Value& out, const Labels& contracting,
                 const Finishing& last = {});
   /// out = sum over `order` of operand.
   void reduce(const Value& operand, const Value& out, const Labels& order,
@@ -47,8 +51,6 @@ class Builder {
                                            std::vector<std::pair<int, int>> path);
 
  private:
-  Value sum_alone(const Value& operand, const Labels& summed, const Labels& kept);
-
   const kernel::Kernels& kernels_;
   bool threads_are_given_ = false;
   std::vector<Dim> extents_;

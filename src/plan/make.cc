@@ -7,7 +7,9 @@
 #include <iterator>
 #include <utility>
 
+#include "src/contraction/labels.h"
 #include "src/contraction/softmax.h"
+#include "src/contraction/steps.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
 #include "src/plan/lower.h"
@@ -15,10 +17,6 @@
 namespace batchdot::inline v0 {
 
 namespace {
-
-bool holds(const Labels& labels, Label label) {
-  return std::find(labels.begin(), labels.end(), label) != labels.end();
-}
 
 void check_layout(const Layout& layout, std::string_view who) {
   if (layout.extents.size() != layout.strides.size()) {
@@ -273,22 +271,6 @@ Finishing checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType
   return last;
 }
 
-// `order` without the labels that a later operand or the output still needs.
-Labels summed_now(const Labels& order, const Labels& still_needed) {
-  Labels now;
-  for (const Label label : order) {
-    if (!holds(still_needed, label)) now.push_back(label);
-  }
-  return now;
-}
-
-Labels union_of(Labels labels, const Labels& more) {
-  for (const Label label : more) {
-    if (!holds(labels, label)) labels.push_back(label);
-  }
-  return labels;
-}
-
 void check_operands(const Contraction& c, std::span<const Layout> operands) {
   const int count = static_cast<int>(c.inputs.size());
   if (operands.size() != c.inputs.size()) {
@@ -347,32 +329,18 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   }
   std::vector<std::pair<int, int>> path;
   Value current = input(0);
-  if (c.inputs.size() == 1) {
+  if (count == 1) {
     builder.reduce(current, final_out, c.contracting_order, last);
+    return PlanAccess::make(builder.finish(std::move(fed), count, target, {}));
   }
-  for (std::size_t i = 1; i < c.inputs.size(); ++i) {
-    const Value next = input(i);
-    const bool is_last = i + 1 == c.inputs.size();
+  for (const PairwiseStep& step : pairwise_steps(c)) {
+    const Value next = input(path.size() + 1);
     path.emplace_back(0, 1);
-    Labels needed = c.output;
-    for (std::size_t later = i + 1; later < c.inputs.size(); ++later) {
-      needed = union_of(std::move(needed), c.inputs[later].labels);
-    }
-    const Labels here = union_of(labels_of(current), labels_of(next));
-    Labels order;
-    for (const Label label : summed_now(c.contracting_order, needed)) {
-      if (holds(here, label)) order.push_back(label);
-    }
-    if (is_last) {
-      builder.contract(current, next, final_out, order, last);
-      break;
-    }
-    Labels kept;
-    for (const Label label : here) {
-      if (!holds(order, label)) kept.push_back(label);
-    }
-    const Value product = builder.temporary(accumulator, kept);
-    builder.contract(current, next, product, order);
+    const bool is_last = path.size() + 1 == c.inputs.size();
+    const Value lhs = builder.sum_alone(current, step.lhs_summed);
+    const Value rhs = builder.sum_alone(next, step.rhs_summed);
+    const Value product = is_last ? final_out : builder.temporary(accumulator, step.result);
+    builder.contract(lhs, rhs, product, step.contracting, is_last ? last : Finishing{});
     current = product;
   }
   // opt_einsum's form: operands are taken out and the product is put at the end of the list.
