@@ -101,4 +101,8 @@ class BATCHDOT_API Error : public std::exception {
   ErrorPlace place_;
 };
 
+/// The text as people are shown it: one line of valid UTF-8. Control characters, characters that
+/// turn the direction of text and bytes that are no UTF-8 become \xNN, byte by byte.
+BATCHDOT_API std::string printable(std::string_view text);
+
 }  // namespace batchdot::inline v0

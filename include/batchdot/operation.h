@@ -116,6 +116,9 @@ BATCHDOT_API std::optional<Fix> find_fix(const Problem& problem, const Error& er
 BATCHDOT_API Problem parse_problem(std::string_view json);
 /// The problem in that form, on one line.
 BATCHDOT_API std::string to_json(const Problem& problem);
+/// A word as one types it for a shell: as it is, in quotes, or, where it holds what does not print, in
+/// the $'...' of bash, zsh and ksh.
+BATCHDOT_API std::string shell_word(std::string_view word);
 /// The problem as one would type it: `batch_dot 2,8,5 2,5,7 --axes 2,1`.
 /// Where a word is given for an operand (a file), it stands in place of the shape.
 BATCHDOT_API std::string to_command(const Problem& problem,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "batchdot/error.h"
 #include "src/core/checked.h"
 
 namespace batchdot {
@@ -37,7 +38,7 @@ bool prints(char32_t code_point) {
   const bool control = code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
   const bool breaks_line = code_point == 0x2028 || code_point == 0x2029;
   // What changes the direction of text could make a message say something else than it holds.
-  const bool turns = (code_point >= 0x200E && code_point <= 0x200F) ||
+  const bool turns = code_point == 0x061C || (code_point >= 0x200E && code_point <= 0x200F) ||
                      (code_point >= 0x202A && code_point <= 0x202E) ||
                      (code_point >= 0x2066 && code_point <= 0x2069);
   return !control && !breaks_line && !turns;
@@ -105,9 +106,16 @@ std::string quoted(std::string_view text, std::size_t position, std::size_t max_
     for (int i = 0; i < 3 && begin > 0 && continues(text, begin); ++i) --begin;
     for (int i = 0; i < 3 && continues(text, end); ++i) ++end;
   }
+  return (begin > 0 ? "'[...]" : "'") + printable(text.substr(begin, end - begin)) +
+         (end < text.size() ? "[...]'" : "'");
+}
+
+inline namespace v0 {
+
+std::string printable(std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
-  std::string out = begin > 0 ? "'[...]" : "'";
-  for (std::size_t at = begin; at < end;) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
     const auto character = decode_utf8(text, at);
     const std::size_t bytes = character ? character->bytes : 1;
     if (character && prints(character->code_point)) {
@@ -122,7 +130,9 @@ std::string quoted(std::string_view text, std::size_t position, std::size_t max_
     }
     at += bytes;
   }
-  return out + (end < text.size() ? "[...]'" : "'");
+  return out;
 }
+
+}  // namespace v0
 
 }  // namespace batchdot

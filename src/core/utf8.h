@@ -32,9 +32,8 @@ std::string encode_utf8(char32_t code_point);
 /// passes, no operator or invisible character does.
 bool is_letter(char32_t code_point);
 
-/// 'text' for a message: one line of valid UTF-8. Control characters and bytes that are no UTF-8
-/// become \xNN; of a text over `max_bytes` only the part around `position` is shown, with "[...]"
-/// where it is cut.
+/// 'text' for a message, as printable() shows it; of a text over `max_bytes` only the part around
+/// `position`, with "[...]" where it is cut.
 std::string quoted(std::string_view text, std::size_t position = 0, std::size_t max_bytes = 200);
 
 }  // namespace batchdot

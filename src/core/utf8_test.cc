@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "batchdot/error.h"
+
 namespace batchdot {
 namespace {
 
@@ -61,6 +63,18 @@ TEST(Quoted, IsOneLineOfUtf8) {
   EXPECT_EQ(quoted(std::string_view("a\nb\0c\x7F", 6)), "'a\\x0ab\\x00c\\x7f'");
   EXPECT_EQ(quoted("a\xFFz"), "'a\\xffz'");
   EXPECT_EQ(quoted("a\u202Eb"), "'a\\xe2\\x80\\xaeb'");  // would turn the rest of the line around
+}
+
+TEST(Printable, ShowsNothingThatATerminalActsOn) {
+  EXPECT_EQ(printable("a 'q' \\ α→β"), "a 'q' \\ α→β");
+  EXPECT_EQ(printable("a\n\x1b[1m\x7f"), "a\\x0a\\x1b[1m\\x7f");
+  EXPECT_EQ(printable("a\u0085\u009Bb"), "a\\xc2\\x85\\xc2\\x9bb");
+  for (const std::string_view turning :
+       {"\u061C", "\u200E", "\u200F", "\u202A", "\u202B", "\u202C", "\u202D", "\u202E", "\u2066",
+        "\u2067", "\u2068", "\u2069", "\u2028", "\u2029"}) {
+    EXPECT_TRUE(printable(turning).starts_with("\\x")) << printable(turning);
+  }
+  EXPECT_EQ(printable("a\xFF"), "a\\xff");
 }
 
 TEST(Quoted, ShowsALongTextAroundThePosition) {

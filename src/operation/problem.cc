@@ -190,19 +190,6 @@ bool is_plain(std::string_view word) {
   });
 }
 
-std::string shell_word(std::string_view word) {
-  if (is_plain(word)) return std::string(word);
-  std::string out = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
 // An equation with the arrow that every shell leaves alone.
 std::string equation_word(std::string equation) {
   if (const std::size_t arrow = equation.find("->"); arrow != std::string::npos) {
@@ -323,6 +310,21 @@ std::string to_json(const Problem& problem) {
     out += text(", ", json_string(key), ": ", std::visit(Writer(), value));
   }
   return out + "}";
+}
+
+std::string shell_word(std::string_view word) {
+  const bool prints = printable(word) == word;
+  if (prints && is_plain(word)) return std::string(word);
+  std::string out;
+  for (const char c : word) {
+    if (prints && c == '\'') {
+      out += "'\\''";
+    } else {
+      if (!prints && (c == '\'' || c == '\\')) out += '\\';
+      out += c;
+    }
+  }
+  return prints ? text("'", out, "'") : text("$'", printable(out), "'");
 }
 
 std::string to_command(const Problem& problem, std::span<const std::string> operands) {

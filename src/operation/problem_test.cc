@@ -123,6 +123,23 @@ TEST(Problem, LimitsHold) {
   EXPECT_EQ(code(R"({"x":)" + std::string(100000, '[')), "SYNTAX");
 }
 
+TEST(ShellWord, ReadsBackAsTheWord) {
+  const struct {
+    std::string_view word, typed;
+  } kCases[] = {
+      {"q.npy", "q.npy"},
+      {"α.npy", "α.npy"},
+      {"", "''"},
+      {"my q.npy", "'my q.npy'"},
+      {"it's \\.npy", "'it'\\''s \\.npy'"},
+      {"a\x1b[1m.npy", "$'a\\x1b[1m.npy'"},
+      {"it's \\\n.npy", "$'it\\'s \\\\\\x0a.npy'"},
+      {"\u202Eα.npy", "$'\\xe2\\x80\\xaeα.npy'"},
+      {"\u009B\xFF.npy", "$'\\xc2\\x9b\\xff.npy'"},
+  };
+  for (const auto& c : kCases) EXPECT_EQ(shell_word(c.word), c.typed);
+}
+
 TEST(Problem, IsWrittenAsACommand) {
   const struct {
     std::string_view line, command;

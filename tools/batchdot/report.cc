@@ -18,17 +18,6 @@ std::string in_colour(std::string_view words, std::string_view colour, const Ses
   return std::string(colour) + std::string(words) + std::string(kPlain);
 }
 
-std::string shell_word(std::string_view word) {
-  constexpr std::string_view kSafe =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,./:@%";
-  if (!word.empty() && word.find_first_not_of(kSafe) == std::string_view::npos) {
-    return std::string(word);
-  }
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 // What would fit: found by the verb that refused, else by trying near changes of the problem.
 std::optional<Fix> fix_of(const Error& error, const Session& session) {
   if (session.fix) return session.fix;
@@ -53,20 +42,6 @@ std::string command_of(const Problem& fixed, const Session& session) {
 }
 
 }  // namespace
-
-std::string one_line(std::string_view words) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : words) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 std::string answer_json(const Inference& inference) {
   std::string out = "{\"shape\": " + to_json(inference.shape);
@@ -110,11 +85,11 @@ int report(const Error& error, Session& session, bool json) {
     session.out.flush();  // often it is this that has failed already
   }
   const ErrorCodeInfo& code = info(error.code());
-  session.err << in_colour("error:", kRed, session) << ' ' << one_line(error.message()) << " ("
+  session.err << in_colour("error:", kRed, session) << ' ' << printable(error.message()) << " ("
               << code.name << ")\n";
   if (fix) {
-    session.err << in_colour("fix:", kGreen, session) << ' ' << one_line(fix->text)
-                << ", as in: " << one_line(command_of(fix->problem, session)) << '\n';
+    session.err << in_colour("fix:", kGreen, session) << ' ' << printable(fix->text)
+                << ", as in: " << printable(command_of(fix->problem, session)) << '\n';
   }
   if (unwritten) {
     session.err << in_colour("error:", kRed, session) << ' ' << unwritten->message() << " (IO)\n";

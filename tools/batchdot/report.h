@@ -13,9 +13,6 @@
 
 namespace batchdot::tool {
 
-/// On one line, whatever a word or the name of a file holds: control characters as \x1b.
-std::string one_line(std::string_view words);
-
 /// {"shape": [...]}, for dot_layer with "reported_shape".
 std::string answer_json(const Inference& inference);
 

@@ -176,7 +176,7 @@ int run(const Arguments& arguments, Session& session) {
     document["threads"] = outcome.facts.threads;
     session.out << document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   } else if (!arguments.has("quiet")) {
-    session.out << one_line(*out_file) << ": " << outcome.layout.dtype.name() << ' '
+    session.out << printable(*out_file) << ": " << outcome.layout.dtype.name() << ' '
                 << to_string(outcome.layout.extents) << '\n';
   }
   return 0;
