@@ -67,7 +67,8 @@ struct Operation {
 BATCHDOT_API OptionValue parse_option(const OptionInfo& option, std::string_view text);
 /// The value as parse_option() reads it.
 BATCHDOT_API std::string to_string(const OptionValue& value);
-/// The name nearest to a mistyped word as ": did you mean 'x'?"; empty if none is near.
+/// The name that a mistyped word may stand for, capitals aside, as ": did you mean 'x'?": one that
+/// it begins, else the nearest; empty if none is near.
 BATCHDOT_API std::string did_you_mean(std::string_view word,
                                       std::span<const std::string_view> names);
 
@@ -116,8 +117,8 @@ BATCHDOT_API std::optional<Fix> find_fix(const Problem& problem, const Error& er
 BATCHDOT_API Problem parse_problem(std::string_view json);
 /// The problem in that form, on one line.
 BATCHDOT_API std::string to_json(const Problem& problem);
-/// A word as one types it for a shell: as it is, in quotes, or, where it holds what does not print, in
-/// the $'...' of bash, zsh and ksh.
+/// A word as one types it for a shell: as it is, in quotes, or, where it holds what does not print,
+/// in the $'...' of bash, zsh and ksh.
 BATCHDOT_API std::string shell_word(std::string_view word);
 /// The problem as one would type it: `batch_dot 2,8,5 2,5,7 --axes 2,1`.
 /// Where a word is given for an operand (a file), it stands in place of the shape.

@@ -92,6 +92,7 @@ TEST(Text, DistanceCountsEdits) {
   EXPECT_EQ(edit_distance("shape", "shpe"), 1u);
   EXPECT_EQ(edit_distance("batch_dot", "batchdot"), 1u);
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("Shape", "sHPE"), 1u);
 }
 
 TEST(Error, EveryCodeHasItsRow) {

@@ -64,6 +64,14 @@ ErrorPlace place_of_rank(int operand, const Shape& shape) {
   return place;
 }
 
+namespace {
+
+char in_small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool is_same_letter(char a, char b) { return in_small(a) == in_small(b); }
+
+}  // namespace
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -71,12 +79,33 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      const std::size_t replaced = diagonal + (is_same_letter(a[i - 1], b[j - 1]) ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
     }
   }
   return row[b.size()];
+}
+
+std::string hint(std::string_view word, std::span<const std::string_view> names) {
+  constexpr std::size_t kLeastBegun = 3, kLongest = 64;
+  if (word.size() > kLongest) return {};
+  std::string_view meant;
+  for (const std::string_view name : names) {
+    const bool begins = word.size() >= kLeastBegun && word.size() <= name.size() &&
+                        std::equal(word.begin(), word.end(), name.begin(), is_same_letter);
+    if (begins && (meant.empty() || name.size() < meant.size())) meant = name;
+  }
+  std::size_t distance = meant.empty() ? word.size() / 3 + 2 : 0;  // farther is no slip
+  for (const std::string_view name : names) {
+    if (distance == 0) break;
+    const std::size_t edits = edit_distance(word, name);
+    if (edits < distance && edits < name.size()) {
+      distance = edits;
+      meant = name;
+    }
+  }
+  return meant.empty() ? std::string() : text(": did you mean '", meant, "'?");
 }
 
 }  // namespace batchdot

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,7 +72,11 @@ ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);
 /// The place of an operand whose rank does not fit: its rank stands where the extent would.
 ErrorPlace place_of_rank(int operand, const Shape& shape);
 
-/// The number of edits between two words; for "did you mean".
+/// The number of edits between two words, capitals aside; for hint().
 std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The name that a mistyped word may stand for, as ": did you mean 'x'?"; empty if none is near.
+/// The shortest name that the word begins, else the nearest; of equals the first.
+std::string hint(std::string_view word, std::span<const std::string_view> names);
 
 }  // namespace batchdot

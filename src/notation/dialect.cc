@@ -6,9 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "batchdot/notation.h"
 #include "src/core/text.h"
+#include "src/core/utf8.h"
 #include "src/notation/releases.h"
 
 namespace batchdot::inline v0 {
@@ -107,11 +109,13 @@ std::optional<int> read_release(std::string_view text) {
 [[noreturn]] void refuse(std::string_view name) {
   ErrorPlace place;
   place.option = "dialect";
-  throw Error(ErrorCode::kUsage,
-              text("dialect: no such dialect: '", name, "': the dialects are ",
-                   joined(kNames, ", "), ", and every release of Keras from ",
-                   release_name(kFirstRelease), " to ", release_name(kLastRelease)),
-              place);
+  const std::vector<std::string_view> newest_first(kNames.rbegin(), kNames.rend());
+  throw Error(
+      ErrorCode::kUsage,
+      text("dialect: no such dialect: ", quoted(name), hint(name, newest_first),
+           ": the dialects are ", joined(kNames, ", "), ", and every release of Keras from ",
+           release_name(kFirstRelease), " to ", release_name(kLastRelease)),
+      place);
 }
 
 }  // namespace

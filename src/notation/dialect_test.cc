@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 #include "batchdot/notation.h"
@@ -95,6 +96,25 @@ TEST(Dialect, RefusesEverythingElseAndListsTheNames) {
     }
     EXPECT_TRUE(error.message().ends_with("from keras-0.3.3 to keras-3.15.1")) << error.message();
   }
+}
+
+TEST(Dialect, AMistypedNameFindsItsNeighbour) {
+  const struct {
+    std::string_view name, meant;
+  } kCases[] = {
+      {"Keras-3", "keras-3"},     {"KERAS-2.2", "keras-2.2"}, {"keras2.2", "keras-2.2"},
+      {"keras_2.2", "keras-2.2"}, {"keras-3 ", "keras-3"},    {"tf.keras", "tf.keras-2"},
+      {"keras-2", "keras-2.3"},   {"keras", "keras-3"},
+  };
+  for (const auto& c : kCases) {
+    const Error error = refusal_of([&] { Dialect dialect(c.name); });
+    const std::string hint = ": did you mean '" + std::string(c.meant) + "'?: the dialects are ";
+    EXPECT_NE(error.message().find(hint), std::string::npos) << error.message();
+  }
+  EXPECT_EQ(refusal_of([] { Dialect dialect("theano"); }).message().find("mean"),
+            std::string::npos);
+  const std::string endless(900'000, 'k');
+  EXPECT_LT(refusal_of([&] { Dialect dialect(endless); }).message().size(), 1000u);
 }
 
 TEST(Dialect, TheDefaultIsKeras3) { EXPECT_EQ(Dialect(), Dialect("keras-3")); }

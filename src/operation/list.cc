@@ -9,6 +9,7 @@
 #include "batchdot/operation.h"
 #include "src/contraction/softmax.h"
 #include "src/core/text.h"
+#include "src/core/utf8.h"
 #include "src/notation/notation_notes.h"
 #include "src/notation/notation_notes_numpy.h"
 #include "src/operation/options.h"
@@ -295,7 +296,7 @@ const Operation& find_operation(std::string_view name) {
   }
   std::vector<std::string_view> names;
   for (const Operation& operation : kOperations) names.push_back(operation.name);
-  throw Error(ErrorCode::kUsage, text("no such operation: '", name, "'", did_you_mean(name, names),
+  throw Error(ErrorCode::kUsage, text("no such operation: ", quoted(name), did_you_mean(name, names),
                                       ": there are ", joined(names, ", ")));
 }
 

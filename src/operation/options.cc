@@ -6,6 +6,7 @@
 
 #include "src/core/checked.h"
 #include "src/core/text.h"
+#include "src/core/utf8.h"
 #include "src/notation/batch_dot.h"
 
 namespace batchdot::inline v0 {
@@ -253,17 +254,7 @@ std::string to_string(const OptionValue& value) {
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> names) {
-  std::string_view nearest;
-  std::size_t distance = word.size() / 3 + 2;  // farther away is another word, no slip
-  if (word.size() > 64) return {};
-  for (const std::string_view name : names) {
-    const std::size_t edits = edit_distance(word, name);
-    if (edits < distance && edits < name.size()) {
-      distance = edits;
-      nearest = name;
-    }
-  }
-  return nearest.empty() ? std::string() : text(": did you mean '", nearest, "'?");
+  return hint(word, names);
 }
 
 }  // namespace batchdot::inline v0
@@ -341,7 +332,7 @@ std::optional<DType> dtype_of(const Problem& problem) {
   ErrorPlace place;
   place.option = "dtype";
   throw Error(ErrorCode::kUsage,
-              text("--dtype: no such dtype: '", *name, "'", did_you_mean(*name, names),
+              text("--dtype: no such dtype: ", quoted(*name), did_you_mean(*name, names),
                    ": there are ", joined(names, ", ")),
               place);
 }

@@ -85,6 +85,9 @@ TEST(Options, AMistypedNameFindsItsNeighbour) {
   EXPECT_EQ(did_you_mean("batchdot", kNames), ": did you mean 'batch_dot'?");
   EXPECT_EQ(did_you_mean("mat_mul", kNames), ": did you mean 'matmul'?");
   EXPECT_EQ(did_you_mean("convolution", kNames), "");
+  EXPECT_EQ(did_you_mean("MatMul", kNames), ": did you mean 'matmul'?");
+  EXPECT_EQ(did_you_mean("batch", kNames), ": did you mean 'batch_dot'?");
+  EXPECT_EQ(did_you_mean("ba", kNames), "");
 }
 
 TEST(Options, AProblemsOptionsAreThoseOfItsOperation) {
