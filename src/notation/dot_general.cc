@@ -57,13 +57,14 @@ std::vector<int> resolve_axes(const AxesOfOperand& list, std::vector<int>& seen)
   return resolved;
 }
 
-void check_lengths(std::string_view what, const char* option, std::size_t lhs, std::size_t rhs) {
+void check_lengths(std::string_view what, const char* option, std::size_t lhs, std::size_t rhs,
+                   std::string_view shapes) {
   if (lhs == rhs) return;
   ErrorPlace place;
   place.option = option;
   throw Error(ErrorCode::kAxesLen,
               text("dot_general: the numbers of ", what, " axes differ: ", lhs, " of lhs, ", rhs,
-                   " of rhs"),
+                   " of rhs; ", shapes),
               place);
 }
 
@@ -74,11 +75,11 @@ struct Numbers {
 Numbers resolve(const Shape& lhs, const Shape& rhs, const DotDimensionNumbers& numbers) {
   check_operand_rank("dot_general", lhs, 0, 2);
   check_operand_rank("dot_general", rhs, 1, 2);
-  check_lengths("batch", "rhs-batch", numbers.lhs_batch.size(), numbers.rhs_batch.size());
-  check_lengths("contracting", "rhs-contract", numbers.lhs_contract.size(),
-                numbers.rhs_contract.size());
-  Numbers resolved;
   const std::string shapes = both_shapes(lhs, rhs);
+  check_lengths("batch", "rhs-batch", numbers.lhs_batch.size(), numbers.rhs_batch.size(), shapes);
+  check_lengths("contracting", "rhs-contract", numbers.lhs_contract.size(),
+                numbers.rhs_contract.size(), shapes);
+  Numbers resolved;
   std::vector<int> seen;
   resolved.batch.lhs = resolve_axes({0, "lhs-batch", lhs, numbers.lhs_batch, shapes}, seen);
   resolved.contracting.lhs =

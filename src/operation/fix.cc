@@ -57,6 +57,7 @@ class Search {
         swap_axes();
         axis_of_one();
         another_dialect();
+        swap_batch_axis();
         break;
       case ErrorCode::kRank:
       case ErrorCode::kNotImplemented:
@@ -281,9 +282,39 @@ class Search {
     }
   }
 
+  // Lists of axes that must be equally long: what the one has more, put at the end of the other.
+  void missing_axes() {
+    for (const OptionInfo& option : operation_.options) {
+      const bool is_of_lhs = option.name.starts_with("lhs-");
+      if (option.kind != OptionKind::kIntList || (!is_of_lhs && !option.name.starts_with("rhs-"))) {
+        continue;
+      }
+      const int other = is_of_lhs ? 1 : 0;
+      const OptionInfo* pair = operation::find_option(
+          operation_, text(is_of_lhs ? "rhs-" : "lhs-", option.name.substr(4)));
+      const auto* more = operation::option<std::vector<std::int64_t>>(problem_, option.name);
+      if (pair == nullptr || more == nullptr || other >= count()) continue;
+      const auto* given = operation::option<std::vector<std::int64_t>>(problem_, pair->name);
+      std::vector<std::int64_t> fewer = given == nullptr ? std::vector<std::int64_t>() : *given;
+      if (more->size() <= fewer.size()) continue;
+      const auto missing = more->begin() + static_cast<std::ptrdiff_t>(fewer.size());
+      if (missing + 1 != more->end()) {
+        fewer.insert(fewer.end(), missing, more->end());
+        try_option(*pair, std::move(fewer));
+        continue;
+      }
+      for (const std::int64_t axis : near(*missing, shape(other).rank())) {
+        std::vector<std::int64_t> changed = fewer;
+        changed.push_back(axis);
+        try_option(*pair, std::move(changed));
+      }
+    }
+  }
+
   // Lists of axes that must be equally long, or hold an axis twice: one axis left out.
   void another_length() {
     if (error_.code() != ErrorCode::kAxesLen && error_.code() != ErrorCode::kAxesDup) return;
+    if (error_.code() == ErrorCode::kAxesLen) missing_axes();
     for (const OptionInfo& option : operation_.options) {
       const auto given = problem_.options.find(option.name);
       if (option.kind != OptionKind::kIntList || given == problem_.options.end()) continue;
@@ -296,18 +327,20 @@ class Search {
     }
   }
 
+  // Keras's batch axis stands first; nobody swaps it by mistake unless it is what does not fit.
+  bool keeps_batch() const {
+    return operation::find_option(operation_, "dialect") != nullptr &&
+           problem_.operation != "dot" &&  // which has no batch
+           error_.code() != ErrorCode::kBatch && error_.code() != ErrorCode::kBatchDim;
+  }
+
   void swap_axes() {
-    // Keras's batch axis stands first; nobody swaps it by mistake unless it is what does not fit.
-    const bool keeps_batch = operation::find_option(operation_, "dialect") != nullptr &&
-                             problem_.operation != "dot" &&  // which has no batch
-                             error_.code() != ErrorCode::kBatch &&
-                             error_.code() != ErrorCode::kBatchDim;
     for (const int operand : operands_) {
       const Shape& given = shape(operand);
       const std::optional<int> blamed = blamed_axis(operand);
       // Pairs that hold the axis to blame come first, then neighbours, then the last axes.
       std::vector<std::pair<int, int>> pairs;
-      for (int i = keeps_batch ? 1 : 0; i < given.rank(); ++i) {
+      for (int i = keeps_batch() ? 1 : 0; i < given.rank(); ++i) {
         for (int j = i + 1; j < given.rank(); ++j) {
           if (given[i] != given[j]) pairs.emplace_back(i, j);
         }
@@ -324,6 +357,21 @@ class Search {
         std::swap(changed[i], changed[j]);
         try_shape(operand, std::move(changed), text("swap axes ", i, " and ", j, " of "));
       }
+    }
+  }
+
+  // Where nothing else fits: some dialects look at the contracted extents first, and batch axes
+  // that differ too are not spoken of. Unknown extents would fit anything.
+  void swap_batch_axis() {
+    if (!keeps_batch()) return;
+    for (const int operand : operands_) {
+      const Shape& given = shape(operand);
+      const std::optional<int> blamed = blamed_axis(operand);
+      if (!blamed || *blamed <= 0 || *blamed >= given.rank()) continue;
+      if (!given[0].is_known() || !given[*blamed].is_known()) continue;
+      Shape changed = given;
+      std::swap(changed[0], changed[*blamed]);
+      try_shape(operand, std::move(changed), text("swap axes 0 and ", *blamed, " of "));
     }
   }
 

@@ -52,6 +52,22 @@ TEST(Fix, IsTheNearestSingleChange) {
        "dot_layer 2,3,4 2,4,5 --axes '[[2],[1]]' --dialect keras-0.3"},
       {R"({"operation":"batch_dot","shapes":[[2,3,4],[2,4,5]],"axes":[]})",
        "use --axes 2,1 in place of []", "batch_dot 2,3,4 2,4,5 --axes 2,1"},
+      {R"({"operation":"dot_layer","shapes":[[2,5,9],[9,6,2]],"axes":[2,2]})",
+       "swap axes 0 and 2 of rhs: (2, 6, 9)", "dot_layer 2,5,9 2,6,9 --axes 2,2"},
+      {R"({"operation":"batch_dot","shapes":[[6,3,7,8],[8,3,9,6]],"axes":[3,3],)"
+       R"("dialect":"tf.keras-1"})",
+       "swap axes 0 and 3 of rhs: (6, 3, 9, 8)",
+       "batch_dot 6,3,7,8 6,3,9,8 --axes 3,3 --dialect tf.keras-1"},
+      {R"({"operation":"dot_general","shapes":[[2,3,4],[2,5,4]],"lhs_batch":[0],)"
+       R"("lhs_contract":[2],"rhs_contract":[2]})",
+       "use --rhs-batch 0",
+       "dot_general 2,3,4 2,5,4 --lhs-batch 0 --lhs-contract 2 --rhs-batch 0 --rhs-contract 2"},
+      {R"({"operation":"dot_general","shapes":[[2,3,4],[3,2,4]],"lhs_contract":[1],)"
+       R"("rhs_contract":[0,2]})",
+       "use --lhs-contract 1,2 in place of 1",
+       "dot_general 2,3,4 3,2,4 --lhs-contract 1,2 --rhs-contract 0,2"},
+      {R"({"operation":"tensordot","shapes":[[2,3,4],[2,3,5]],"lhs_axes":[0,1],"rhs_axes":[]})",
+       "use --rhs-axes 0,1 in place of []", "tensordot 2,3,4 2,3,5 --lhs-axes 0,1 --rhs-axes 0,1"},
   };
   for (const auto& c : kCases) {
     const std::optional<Fix> fix = fix_of(c.line);
