@@ -77,7 +77,10 @@ Explanation explain_softmax(const Problem& problem, const Inference& inference) 
         axis == softmax_axis ? text("axis ", axis, " stays; along it the results sum to 1")
                              : text("axis ", axis, " stays");
   }
-  const std::string largest = text("operand.max(axis=", softmax_axis, ", keepdims=True)");
+  const Dim& extent = shape[softmax_axis];
+  const bool may_be_empty = !extent.is_known() || extent == Dim(0);
+  const std::string largest = text("operand.max(axis=", softmax_axis, ", keepdims=True",
+                                   may_be_empty ? ", initial=-np.inf)" : ")");
   explanation.equivalents = {
       {"batchdot", text("softmax --axis ", softmax_axis)},
       {"numpy", text("np.exp(operand - ", largest, ") / np.exp(operand - ", largest,

@@ -248,7 +248,8 @@ Inference infer_softmax(const Problem& problem) {
 std::vector<std::string> softmax_notes(const Problem& problem, const Inference& inference) {
   const int axis = *inference.softmax_axis;
   return {text("softmax changes no shape: along axis ", axis, ", of extent ",
-               problem.shapes[0][axis], ", the results sum to 1")};
+               problem.shapes[0][axis], ", the results sum to 1"),
+          "where all elements along it are -inf the results are 0; the numpy line gives NaN there"};
 }
 
 constexpr int kMany = Limits::kOperands;
@@ -296,8 +297,9 @@ const Operation& find_operation(std::string_view name) {
   }
   std::vector<std::string_view> names;
   for (const Operation& operation : kOperations) names.push_back(operation.name);
-  throw Error(ErrorCode::kUsage, text("no such operation: ", quoted(name), did_you_mean(name, names),
-                                      ": there are ", joined(names, ", ")));
+  throw Error(ErrorCode::kUsage,
+              text("no such operation: ", quoted(name), did_you_mean(name, names), ": there are ",
+                   joined(names, ", ")));
 }
 
 Inference infer(const Problem& problem) {

@@ -148,6 +148,23 @@ TEST(Explain, SaysWhatAResultOfI8IsStoredAs) {
   }
 }
 
+// NumPy has no largest element of none, unless it is told where to begin.
+TEST(Explain, GivesTheNumpyOfASoftmaxThatMayBeEmpty) {
+  const auto begins = [](std::string_view shape) {
+    const Explanation explanation = explain(
+        parse_problem(R"({"operation":"softmax","axis":1,"shapes":[)" + std::string(shape) + "]}"));
+    for (const EquivalentFact& fact : explanation.equivalents) {
+      if (fact.library == "numpy") return fact.code.find("initial=-np.inf") != std::string::npos;
+    }
+    ADD_FAILURE() << shape << ": no line of NumPy";
+    return false;
+  };
+  EXPECT_TRUE(begins("[2,0]"));
+  EXPECT_TRUE(begins("[2,null]"));
+  EXPECT_TRUE(begins(R"([2,"T"])"));
+  EXPECT_FALSE(begins("[0,2]"));
+}
+
 TEST(Explain, LeavesTheCostOpenWhereAnExtentIs) {
   const Explanation explanation =
       explain(parse_problem(R"({"operation":"matmul","shapes":[["B",4,5],[3,5,6]]})"));
