@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/contraction/softmax.h"
 
+#include <algorithm>
 #include <optional>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 #include "src/core/axis.h"
 #include "src/core/text.h"
@@ -27,11 +30,16 @@ int softmax_axis(const Shape& shape, std::int64_t axis) {
 }
 
 void check_softmax_dtype(DType dtype) {
-  const bool is_real_floating = dtype.visit(
-      [](auto record) { return std::is_floating_point_v<typename decltype(record)::Accumulator>; });
-  if (is_real_floating) return;
-  throw Error(ErrorCode::kDType,
-              text("softmax: takes real floating types: operand is ", dtype.name()), place_of(0));
+  std::vector<std::string> taken;
+  for_each_dtype([&](auto record) {
+    using Accumulator = typename decltype(record)::Accumulator;
+    if (std::is_floating_point_v<Accumulator>) taken.emplace_back(record.kName);
+  });
+  if (std::find(taken.begin(), taken.end(), dtype.name()) != taken.end()) return;
+  throw Error(
+      ErrorCode::kDType,
+      text("softmax: takes real floating types, ", listed(taken), ": operand is ", dtype.name()),
+      place_of(0));
 }
 
 }  // namespace batchdot

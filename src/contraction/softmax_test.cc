@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "batchdot/plan.h"
 #include "tests/refusal.h"
 
@@ -42,6 +44,10 @@ TEST(Softmax, TakesRealFloatingTypes) {
     }
     const Error refusal = refusal_of([&] { check_softmax_dtype(dtype); });
     EXPECT_EQ(refusal.code(), ErrorCode::kDType) << dtype.name();
+    EXPECT_EQ(refusal.message(),
+              "softmax: takes real floating types, f32, f64, f16 and bf16: "
+              "operand is " +
+                  std::string(dtype.name()));
     if (!dtype.computes()) return;  // every plan refuses it
     EXPECT_EQ(refusal_of([&] {
                 Plan::softmax(Layout(dtype, {3, 4}), 1);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batchdot/operation.h"
+#include "tests/refusal.h"
 
 namespace batchdot {
 namespace {
@@ -70,6 +71,23 @@ TEST(Operations, GiveShapes) {
       {R"({"operation":"einsum","shapes":[[2,3]]})", "USAGE"},
   };
   for (const auto& c : kCases) EXPECT_EQ(shape_or_code(c.line), c.result) << c.line;
+}
+
+// No dtype to compute in would be taken either, so none is asked for.
+TEST(Operations, RefuseComplexOperandsAsSuch) {
+  const auto refusal = [](std::string_view line, int count) {
+    const std::vector<Layout> layouts(static_cast<std::size_t>(count), Layout(C64{}, {2, 3}));
+    return refusal_of([&] { make_plan(parse_problem(line), layouts); }).message();
+  };
+  for (const std::string dtype : {"", R"(,"dtype":"f32")"}) {
+    EXPECT_EQ(refusal(R"({"operation":"softmax","shapes":[[2,3]])" + dtype + "}", 1),
+              "softmax: takes real floating types, f32, f64, f16 and bf16: operand is complex64");
+    EXPECT_EQ(refusal(R"({"operation":"dot_layer","shapes":[[2,3],[2,3]],"axes":1,)"
+                      R"("normalize":true)" +
+                          dtype + "}",
+                      2),
+              "dot_layer: normalize takes real floating types: lhs is complex64");
+  }
 }
 
 TEST(Operations, ADialectTakesThePairAsItsUsersWroteIt) {

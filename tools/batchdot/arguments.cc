@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 namespace batchdot::tool {
@@ -52,6 +53,35 @@ std::string with_dashes(std::string_view name) { return "--" + std::string(name)
               std::string(verb.name) + ": " + name +
                   (message.ends_with("missing") ? " needs a value" : " stands more than once"),
               place);
+}
+
+// What the elements of a dtype are.
+struct Numbers {
+  bool are_whole, are_complex;
+  std::size_t bytes;  // of one of the two parts of a complex number
+
+  // As NumPy promotes: whole numbers go into floating ones of twice their bytes, at most eight.
+  bool hold(const Numbers& other) const {
+    const std::size_t needed =
+        other.are_whole && !are_whole ? std::min<std::size_t>(2 * other.bytes, 8) : other.bytes;
+    return are_complex >= other.are_complex && are_whole <= other.are_whole && bytes >= needed;
+  }
+};
+
+Numbers numbers_of(DType dtype) {
+  const bool are_whole = dtype.visit(
+      [](auto record) { return std::is_integral_v<typename decltype(record)::Accumulator>; });
+  return {are_whole, dtype.is_complex(), dtype.size_bytes() / (dtype.is_complex() ? 2 : 1)};
+}
+
+// Two opaque bytes are read as bf16 where that is asked for, and the message says how.
+ArrayInfo inspect(const std::string& file, std::optional<DType> raw_as) {
+  try {
+    return inspect_array(file, raw_as);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kFileFormat || error.place().option != "dtype") throw;
+    throw Error(error.code(), error.message() + " (--dtype bf16 asks for it)", error.place());
+  }
 }
 
 // Options that only some operations have are read by whichever has them; infer() refuses the rest.
@@ -167,6 +197,58 @@ bool Request::has_files() const {
                      [](const std::string& file) { return !file.empty(); });
 }
 
+std::vector<Layout> layouts_of(const Request& request) {
+  std::vector<Layout> layouts;
+  if (!request.has_files()) return layouts;
+  DType dtype;
+  for (const auto& array : request.arrays) {
+    if (array) dtype = array->dtype;
+  }
+  for (std::size_t i = 0; i < request.arrays.size(); ++i) {
+    if (const auto& array = request.arrays[i]) {
+      layouts.emplace_back(
+          array->dtype, array->extents,
+          array->fortran_order ? column_major(array->extents) : row_major(array->extents));
+    } else if (request.problem.shapes[i].is_known()) {
+      layouts.emplace_back(dtype, request.problem.shapes[i].extents());
+    } else {
+      return {};
+    }
+  }
+  return layouts;
+}
+
+std::optional<Fix> with_dtype(const Request& request) {
+  const std::vector<Layout> layouts = layouts_of(request);
+  if (layouts.empty() || request.raw_as) return {};  // with another dtype it would not be read
+  const auto holds_all = [&](const Numbers& numbers) {
+    return std::all_of(layouts.begin(), layouts.end(), [&](const Layout& layout) {
+      return numbers.hold(numbers_of(layout.dtype));
+    });
+  };
+  std::vector<DType> candidates;
+  for (const bool are_whole : {true, false}) {  // whole numbers stay whole if they can
+    for_each_dtype([&](auto record) {
+      const Numbers numbers = numbers_of(record);
+      if (numbers.are_whole == are_whole && holds_all(numbers)) candidates.push_back(record);
+    });
+  }
+  for (const DType dtype : candidates) {
+    Fix fix{"use --dtype " + std::string(dtype.name()), request.problem};
+    if (const auto given = fix.problem.options.find("dtype"); given != fix.problem.options.end()) {
+      fix.text += " in place of " + to_string(given->second);
+    }
+    fix.problem.options.insert_or_assign("dtype", std::string(dtype.name()));
+    try {
+      make_plan(fix.problem, layouts);
+      return fix;
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return {};
+}
+
 std::string endings() {
   std::string all;
   for (const std::string_view ending : array_endings()) {
@@ -221,7 +303,7 @@ Request read_request(const Arguments& arguments, Session& session) {
   for (; next < arguments.words.size(); ++next) {
     const std::string& word = arguments.words[next];
     if (is_file(word)) {
-      request.arrays.push_back(inspect_array(word, request.raw_as));
+      request.arrays.push_back(inspect(word, request.raw_as));
       request.files.push_back(word);
       problem.shapes.emplace_back(request.arrays.back()->extents);
     } else {

@@ -43,6 +43,14 @@ struct Request {
   bool has_files() const;
 };
 
+/// Layouts of the operands, where at least one of them is a file and all extents are known: a typed
+/// shape beside a file is dense and of the file's type. Else none.
+std::vector<Layout> layouts_of(const Request& request);
+
+/// The same request with the dtype to compute in that keeps what its files hold, where they have
+/// none that the operation takes together; nothing if it takes none of those either.
+std::optional<Fix> with_dtype(const Request& request);
+
 /// How the names of files of arrays end, for people: ".npy", and the other ones there are.
 std::string endings();
 

@@ -9,29 +9,6 @@ namespace batchdot::tool {
 
 namespace {
 
-// Layouts of the operands, where at least one of them is a file and all extents are known: a typed
-// shape beside a file is dense and of the file's type.
-std::vector<Layout> layouts_of(const Request& request) {
-  std::vector<Layout> layouts;
-  if (!request.has_files()) return layouts;
-  DType dtype;
-  for (const auto& array : request.arrays) {
-    if (array) dtype = array->dtype;
-  }
-  for (std::size_t i = 0; i < request.arrays.size(); ++i) {
-    if (const auto& array = request.arrays[i]) {
-      layouts.emplace_back(
-          array->dtype, array->extents,
-          array->fortran_order ? column_major(array->extents) : row_major(array->extents));
-    } else if (request.problem.shapes[i].is_known()) {
-      layouts.emplace_back(dtype, request.problem.shapes[i].extents());
-    } else {
-      return {};
-    }
-  }
-  return layouts;
-}
-
 int run(const Arguments& arguments, Session& session) {
   if (arguments.has("lines")) {
     if (!arguments.words.empty()) {
@@ -52,6 +29,7 @@ int run(const Arguments& arguments, Session& session) {
       session.out << to_text(explanation);
     }
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDType) session.fix = with_dtype(request);
     throw with_files(error, request.files);
   }
   return 0;

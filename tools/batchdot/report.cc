@@ -34,7 +34,7 @@ std::string json_of(const Error& error, const std::optional<Fix>& fix,
 std::string command_of(const Problem& fixed, const Session& session) {
   const bool has_files = std::any_of(session.files.begin(), session.files.end(),
                                      [](const std::string& file) { return !file.empty(); });
-  if (session.fix || !has_files) return "batchdot " + session.verb + " " + to_command(fixed);
+  if (!has_files) return "batchdot " + session.verb + " " + to_command(fixed);
   if (fixed.shapes != session.problem->shapes) return "batchdot shape " + to_command(fixed);
   std::string out = "batchdot " + session.verb + " " + to_command(fixed, session.files);
   if (!session.output.empty()) out += " -o " + shell_word(session.output);

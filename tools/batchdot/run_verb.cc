@@ -163,6 +163,7 @@ int run(const Arguments& arguments, Session& session) {
     const bool shows_progress = session.err_is_terminal && !arguments.has("quiet");
     outcome = compute_watched(request, *out_file, threads, session, shows_progress);
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDType) session.fix = with_dtype(request);
     throw with_files(error, request.files);
   }
   if (arguments.has("json")) {
