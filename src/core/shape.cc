@@ -53,7 +53,8 @@ class ShapeReader {
         if (at_end() && close == '\0') return shape;  // "5," is (5,)
         continue;
       }
-      if (close == '\0' || peek() != close) fail("expected ','");
+      if (close == '\0') fail("expected ','");
+      if (peek() != close) fail(text("expected ',' or '", close, "'"));
     }
     ++at_;
     skip_spaces();

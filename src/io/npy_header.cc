@@ -167,7 +167,8 @@ class HeaderReader {
       if (position_ == text_.size()) refuse(start, "a string without an end");
       const char c = text_[position_++];
       if (c == quote) return result;
-      if (c == '\n' || c == '\r' || c == '\0') refuse(position_ - 1, "a line end in a string");
+      if (c == '\n' || c == '\r') refuse(position_ - 1, "a line end in a string");
+      if (c == '\0') refuse(position_ - 1, "a NUL in a string");
       if (c == '\\') {
         read_escape(result);
       } else {

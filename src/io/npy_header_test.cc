@@ -78,7 +78,7 @@ TEST(NpyHeader, RefusesEverythingElse) {
       {"{'descr': '<f4", 10, "a string without an end"},
       {"{'descr': '<f4\\", 14, "a string without an end"},
       {"{'descr': '<f\n4'}", 13, "a line end in a string"},
-      {std::string("{'descr': '<f\0'}", 16), 13, "a line end in a string"},
+      {std::string("{'descr': '<f\0'}", 16), 13, "a NUL in a string"},
       {"{'descr': '<f4', 'descr': '<f4'}", 17, "key 'descr' stands twice"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (), 'Shape': ()}", 54,
        "unknown key 'Shape'"},

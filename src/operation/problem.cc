@@ -36,13 +36,17 @@ struct Member {
 
 bool is_number(char c) { return c == '-' || (c >= '0' && c <= '9'); }
 
-// An axis: a whole number, or true and false, which are ints in Python and which Keras takes as
-// such.
+std::optional<std::int64_t> read_number(JsonReader& reader) {
+  if (!is_number(reader.peek())) return std::nullopt;
+  return reader.read_integer();
+}
+
+// One of Keras's axes: a whole number, or true and false, which are ints in Python and which Keras
+// takes as such.
 std::optional<std::int64_t> read_axis(JsonReader& reader) {
-  if (is_number(reader.peek())) return reader.read_integer();
   if (reader.take_word("true")) return 1;
   if (reader.take_word("false")) return 0;
-  return std::nullopt;
+  return read_number(reader);
 }
 
 // Reads `[` element `,` element ... `]`.
@@ -99,14 +103,14 @@ OptionValue read_value(JsonReader& reader, const OptionInfo& option, std::string
       refuse_value(ErrorCode::kSyntax, "true or false");
       break;
     case OptionKind::kInt: {
-      const std::optional<std::int64_t> number = read_axis(reader);
+      const std::optional<std::int64_t> number = read_number(reader);
       if (!number) refuse_value(ErrorCode::kAxesType, "a whole number");
       return *number;
     }
     case OptionKind::kIntList: {
       std::vector<std::int64_t> list;
       const auto read_one = [&] {
-        const std::optional<std::int64_t> number = read_axis(reader);
+        const std::optional<std::int64_t> number = read_number(reader);
         if (!number) refuse_value(ErrorCode::kAxesType, "a list of whole numbers");
         list.push_back(*number);
       };
