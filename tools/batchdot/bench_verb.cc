@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "tools/batchdot/arguments.h"
+#include "tools/batchdot/interrupt.h"
 #include "tools/batchdot/peak.h"
 #include "tools/batchdot/report.h"
 #include "tools/batchdot/workspace.h"
@@ -262,7 +263,12 @@ int run(const Arguments& arguments, Session& session) {
     const auto* const name = std::get_if<std::string>(&found->second);
     dtype = (name ? DType::parse(*name) : std::nullopt).value_or(DType{});
   }
-  const Outcome outcome = measure(request.problem, dtype, threads);
+  const Outcome outcome = [&] {
+    const Error interrupted(ErrorCode::kInterrupted, "bench: interrupted");
+    const LastWords words(arguments.has("json") ? to_json(interrupted) + "\n" : "",
+                          error_line(interrupted, session));
+    return measure(request.problem, dtype, threads);
+  }();
   if (arguments.has("json")) {
     print_json(outcome, request.problem, dtype, session.out);
   } else {

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string_view>
+#include <utility>
 
 #include "batchdot/error.h"
 
@@ -13,14 +15,26 @@ namespace {
 
 std::atomic<bool> is_watched = false;
 std::atomic<bool> is_stopped = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may touch it");
+std::atomic<const LastWords*> last_words = nullptr;
+static_assert(std::atomic<bool>::is_always_lock_free &&
+                  std::atomic<const LastWords*>::is_always_lock_free,
+              "a signal handler may touch them");
 int exit_code = 130;
 
 void on_interrupt(int) {
   if (is_watched.load()) {
     is_stopped.store(true);
   } else {
+    if (const LastWords* const words = last_words.exchange(nullptr)) words->write();
     ::_exit(exit_code);
+  }
+}
+
+void write_whole(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written <= 0) return;  // who does not read it does not miss it
+    text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
@@ -44,5 +58,16 @@ InterruptWatch::InterruptWatch() {
 InterruptWatch::~InterruptWatch() { is_watched.store(false); }
 
 const std::atomic<bool>& InterruptWatch::stop() const { return is_stopped; }
+
+LastWords::LastWords(std::string out, std::string err)
+    : out_(std::move(out)), err_(std::move(err)) {
+  last_words.store(this);
+}
+LastWords::~LastWords() { last_words.store(nullptr); }
+
+void LastWords::write() const {
+  write_whole(STDOUT_FILENO, out_);
+  write_whole(STDERR_FILENO, err_);
+}
 
 }  // namespace batchdot::tool

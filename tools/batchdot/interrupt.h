@@ -3,6 +3,7 @@
 // Ctrl-C: ends the tool at once, unless a verb asks to be told so that it can leave nothing behind.
 
 #include <atomic>
+#include <string>
 
 namespace batchdot::tool {
 
@@ -18,6 +19,22 @@ class InterruptWatch {
   InterruptWatch& operator=(const InterruptWatch&) = delete;
 
   const std::atomic<bool>& stop() const;
+};
+
+/// While one is alive, SIGINT ends the process as end_on_interrupt() says, with these last words on
+/// stdout and stderr: for what leaves nothing behind and may not be slowed down by looking at a
+/// flag.
+class LastWords {
+ public:
+  LastWords(std::string out, std::string err);
+  ~LastWords();
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+  void write() const;  ///< async-signal-safe
+
+ private:
+  std::string out_, err_;
 };
 
 }  // namespace batchdot::tool

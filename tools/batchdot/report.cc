@@ -70,6 +70,11 @@ std::string refusal_json(const Error& error, const std::optional<Problem>& probl
   return json_of(error, problem ? find_fix(*problem, error) : std::nullopt, line);
 }
 
+std::string error_line(const Error& error, const Session& session) {
+  return in_colour("error:", kRed, session) + " " + printable(error.message()) + " (" +
+         std::string(info(error.code()).name) + ")\n";
+}
+
 int report(const Error& error, Session& session, bool json) {
   const std::optional<Fix> fix = fix_of(error, session);
   std::optional<Error> unwritten;  // who reads the JSON must learn that it is not there
@@ -84,18 +89,16 @@ int report(const Error& error, Session& session, bool json) {
     session.out << json_of(error, fix) << '\n';
     session.out.flush();  // often it is this that has failed already
   }
-  const ErrorCodeInfo& code = info(error.code());
-  session.err << in_colour("error:", kRed, session) << ' ' << printable(error.message()) << " ("
-              << code.name << ")\n";
+  session.err << error_line(error, session);
   if (fix) {
     session.err << in_colour("fix:", kGreen, session) << ' ' << printable(fix->text)
                 << ", as in: " << printable(command_of(fix->problem, session)) << '\n';
   }
   if (unwritten) {
-    session.err << in_colour("error:", kRed, session) << ' ' << unwritten->message() << " (IO)\n";
+    session.err << error_line(*unwritten, session);
   }
   session.err.flush();
-  return unwritten ? info(ErrorCode::kIo).exit_code : code.exit_code;
+  return info(unwritten ? ErrorCode::kIo : error.code()).exit_code;
 }
 
 void flush(std::ostream& out) {

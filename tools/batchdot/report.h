@@ -24,6 +24,9 @@ Error as_error(std::exception_ptr thrown);
 std::string refusal_json(const Error& error, const std::optional<Problem>& problem,
                          std::optional<std::int64_t> line = {});
 
+/// "error: ... (CODE)" and a line end, as report() prints it.
+std::string error_line(const Error& error, const Session& session);
+
 /// Prints an error: the message on session.err, below it what would fit; as JSON on session.out too
 /// if asked for. \return  the exit code
 int report(const Error& error, Session& session, bool json);

@@ -91,7 +91,7 @@ Outcome compute(const Request& request, const std::string& out_file, int threads
 
 // Runs on a thread of its own, so that this one can show progress and see Ctrl-C at any time.
 Outcome compute_watched(const Request& request, const std::string& out_file, int threads,
-                        Session& session, bool shows_progress) {
+                        Session& session, bool shows_progress, bool json) {
   const InterruptWatch watch;
   Progress progress;
   Outcome outcome;
@@ -120,7 +120,7 @@ Outcome compute_watched(const Request& request, const std::string& out_file, int
       const Clock::time_point now = Clock::now();
       if (watch.stop().load() && progress.items.load() == 0) {
         // Still reading, which nothing can stop; there is nothing to leave behind either.
-        report(Error(ErrorCode::kInterrupted, "run: interrupted"), session, false);
+        report(Error(ErrorCode::kInterrupted, "run: interrupted"), session, json);
         ::_exit(info(ErrorCode::kInterrupted).exit_code);
       }
       if (!shows_progress || now - began < kPatience) continue;
@@ -161,7 +161,8 @@ int run(const Arguments& arguments, Session& session) {
   try {
     infer(request.problem);  // refused before anything is read
     const bool shows_progress = session.err_is_terminal && !arguments.has("quiet");
-    outcome = compute_watched(request, *out_file, threads, session, shows_progress);
+    outcome = compute_watched(request, *out_file, threads, session, shows_progress,
+                              arguments.has("json"));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kDType) session.fix = with_dtype(request);
     throw with_files(error, request.files);

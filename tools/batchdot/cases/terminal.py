@@ -97,10 +97,32 @@ def check_interrupted_reader(tool):
         assert process.wait(PATIENCE_SECONDS) == 130
 
 
+def check_interrupted_bench(tool):
+    """A measurement of minutes says that it was stopped, to people and as JSON."""
+    environment = dict(os.environ, BATCHDOT_TARGET="scalar")
+    command = [tool, "bench", "matmul", "4096,4096", "4096,4096", "--threads", "1", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end and seconds_spent(process.pid) < 0.5:  # by then it measures
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, (process.returncode, out, told)
+    assert out == b'{"error": {"code": "INTERRUPTED", "message": "bench: interrupted"}}\n', out
+    assert told == b"error: bench: interrupted (INTERRUPTED)\n", told
+
+
+def seconds_spent(pid):
+    """Of the CPU, by a process and all its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     tool = str(pathlib.Path(sys.argv[1]).resolve())
     check_lines_are_flushed(tool)
     check_interrupted_reader(tool)
+    check_interrupted_bench(tool)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         try:
