@@ -157,7 +157,7 @@ struct Outcome {
   Layout layout;
   PlanFacts facts;
   Timing run, plan;
-  std::optional<double> gflops, peak;
+  std::optional<double> gflops, peak, gigabytes;  // a second
 };
 
 Outcome measure(const Problem& problem, DType dtype, int threads) {
@@ -180,13 +180,17 @@ Outcome measure(const Problem& problem, DType dtype, int threads) {
   ThreadPool pool(used);
   const Executor executor = used == 1 ? Executor::inline_executor() : pool.executor();
 
-  Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}};
+  Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}, {}};
   outcome.peak = peak_gflops(dtype, outcome.facts.threads);
   outcome.plan = time([&] { make_plan(problem, layouts, options); });
   outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace.span(), executor); });
-  if (const std::optional<std::int64_t> flops = explain(problem, dtype, layouts, options).flops) {
-    outcome.gflops = static_cast<double>(*flops) / outcome.run.median_seconds * 1e-9;
-  }
+  const Explanation explanation = explain(problem, dtype, layouts, options);
+  const auto billions_a_second = [&](std::optional<std::int64_t> count) {
+    return count ? std::optional(static_cast<double>(*count) / outcome.run.median_seconds * 1e-9)
+                 : std::nullopt;
+  };
+  outcome.gflops = billions_a_second(explanation.flops);
+  outcome.gigabytes = billions_a_second(explanation.bytes);
   return outcome;
 }
 
@@ -213,7 +217,9 @@ void print(const Outcome& outcome, DType dtype, std::ostream& out) {
   out << "run       " << duration(outcome.run.median_seconds) << ", the median of "
       << outcome.run.samples << '\n';
   out << "plan      " << duration(outcome.plan.median_seconds) << '\n';
-  if (outcome.gflops) {
+  if (outcome.gflops == 0.0 && outcome.gigabytes) {  // what only moves elements
+    out << "speed     " << number(*outcome.gigabytes) << " GB/s read and written\n";
+  } else if (outcome.gflops) {
     out << "speed     " << number(*outcome.gflops) << " Gflop/s";
     if (const std::optional<double> percent = percent_of_peak(outcome)) {
       out << ", " << number(*percent) << " % of the peak of multiply-adds here and now, "
@@ -240,6 +246,7 @@ void print_json(const Outcome& outcome, const Problem& problem, DType dtype, std
   document["samples"] = outcome.run.samples;
   document["median_seconds"] = outcome.run.median_seconds;
   document["plan_seconds"] = outcome.plan.median_seconds;
+  document["gigabytes_per_second"] = or_null(outcome.gigabytes);
   document["gflops"] = or_null(outcome.gflops);
   document["percent_of_peak"] = or_null(percent_of_peak(outcome));
   document["peak_gflops"] = or_null(outcome.peak);
@@ -292,7 +299,9 @@ const Verb kBenchVerb = {
     "measure one problem",
     "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
     "and running: the median of at least seven times, or of as many as ten seconds allow. Speed "
-    "counts the useful operations alone. Beside it stands the peak of fused multiply-adds on "
+    "counts the useful operations alone, and where there are none the bytes of operands and "
+    "result. "
+    "Beside it stands the peak of fused multiply-adds on "
     "registers, measured in the same run with as many threads as have work; for integers there is "
     "none.",
     kOptions,
