@@ -21,8 +21,8 @@ const kernel::Kernels* find_or_null(std::string_view target) {
 [[noreturn]] void refuse_target(std::string_view target, std::string_view from) {
   std::string known;
   for (const std::string_view name : targets()) known += text(known.empty() ? "" : ", ", name);
-  throw Error(ErrorCode::kUsage,
-              text("plan: no such target: ", from, target, ", this CPU runs ", known));
+  throw Error(ErrorCode::kUsage, text("plan: no such target: ", from, target, ", this CPU runs ",
+                                      known, hint(target, targets())));
 }
 
 }  // namespace
