@@ -173,7 +173,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"efbad,cf->abcde", {{20, 5, 3, 2, 33}, {6, 5}}},
       {"efbd,bcf->bcde", {{49, 130, 2, 17}, {2, 3, 130}}},
       {"bda,dc->abc", {{3, 140, 150}, {140, 21}}},
-      {"ikb,jkb->bij", {{20, 133, 37}, {21, 133, 37}}},
+      {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}},
@@ -184,6 +184,8 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
          {DType(F32{}), DType(F64{}), DType(BF16{}), DType(F16{}), DType(C64{}), DType(I8{})}) {
       const bool is_large = test.shapes[0].extents()[0] > 1000;
       if (is_large && dtype != DType(F32{})) continue;  // slow to judge
+      // The sanitizers watch addresses, which are alike for the others.
+      if (BATCHDOT_SANITIZED && dtype != DType(F32{}) && dtype != DType(BF16{})) continue;
       Problem problem;
       problem.c = einsum(test.equation, test.shapes);
       for (const Shape& shape : test.shapes) {
