@@ -40,11 +40,17 @@ std::vector<PairwiseStep> pairwise_steps(const Contraction& c) {
       const bool in_lhs = holds(step.lhs, label);
       const bool in_rhs = holds(step.rhs, label);
       if ((!in_lhs && !in_rhs) || holds(step.result, label)) continue;
-      (in_lhs && in_rhs ? step.contracting : in_lhs ? step.lhs_summed : step.rhs_summed)
+      (in_lhs && in_rhs ? step.contracting
+       : in_lhs         ? step.lhs_summed
+                        : step.rhs_summed)
           .push_back(label);
     }
   }
   return steps;
+}
+
+bool only_moves(const Contraction& c) {
+  return c.inputs.size() == 1 && c.contracting_order.empty();
 }
 
 Role role_in(const PairwiseStep& step, Label label) {

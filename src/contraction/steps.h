@@ -24,6 +24,9 @@ struct PairwiseStep {
 /// \pre validate(c)
 std::vector<PairwiseStep> pairwise_steps(const Contraction& c);
 
+/// True if nothing is multiplied or summed: one operand, whose elements find other places.
+bool only_moves(const Contraction& c);
+
 /// What a label of a step is for; one that neither side has counts as rhs_free.
 Role role_in(const PairwiseStep& step, Label label);
 

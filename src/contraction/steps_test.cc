@@ -77,5 +77,15 @@ TEST(Steps, OneOperandIsLhs) {
   EXPECT_EQ(role_in(step, 1), Role::kLhsFree);
 }
 
+TEST(Steps, OnlyOneOperandOfWhichNothingIsSummedMoves) {
+  const auto moves = [](std::string_view equation, const std::vector<Shape>& shapes) {
+    return only_moves(einsum(equation, shapes));
+  };
+  EXPECT_TRUE(moves("ij->ji", {{2, 3}}));
+  EXPECT_TRUE(moves("ii->i", {{2, 2}}));
+  EXPECT_FALSE(moves("ij->i", {{2, 3}}));
+  EXPECT_FALSE(moves("i,j->ij", {{2}, {3}}));
+}
+
 }  // namespace
 }  // namespace batchdot

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "batchdot/operation.h"
-#include "src/contraction/softmax.h"
 #include "src/contraction/steps.h"
 #include "src/core/checked.h"
 #include "src/core/text.h"
@@ -156,9 +155,7 @@ Planned try_plan(const Problem& problem, std::span<const Layout> layouts, DType 
 DType result_of(const std::optional<Plan>& plan, const Inference& inference, DType computed) {
   if (plan) return plan->output_layout().dtype;
   if (inference.softmax_axis) return computed;
-  const Contraction& c = *inference.contraction;
-  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty();
-  return is_copy ? computed : computed.result();
+  return only_moves(*inference.contraction) ? computed : computed.result();
 }
 
 void add_cost(Explanation& explanation, const Problem& problem, const Inference& inference,
@@ -235,22 +232,12 @@ Plan make_plan(const Problem& problem, std::span<const Layout> operands,
     if (operands.size() != 1) {
       throw Error(ErrorCode::kFeed, text("softmax: takes 1 operand, got ", operands.size()));
     }
-    // Refused whatever is named to compute in, so before the plan asks for a complex dtype.
-    if (operands[0].dtype.is_complex()) check_softmax_dtype(operands[0].dtype);
     return Plan::softmax(operands[0], *inference.softmax_axis, {}, chosen);
   }
   std::vector<Extents> extents;
   for (const Layout& layout : operands) extents.push_back(layout.extents);
   if (inference.layer) {
     DotLayer layer = *inference.layer;
-    for (std::size_t i = 0; layer.normalize && i < operands.size(); ++i) {
-      if (!operands[i].dtype.is_complex()) continue;
-      throw Error(ErrorCode::kDType,
-                  text("dot_layer: normalize takes real floating types: ",
-                       operand_name(static_cast<int>(i), static_cast<int>(operands.size())), " is ",
-                       operands[i].dtype.name()),
-                  place_of(static_cast<int>(i)));
-    }
     layer.contraction = bind(layer.contraction, extents);
     return Plan::dot_layer(layer, operands, {}, chosen);
   }

@@ -300,9 +300,9 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
       throw Error(ErrorCode::kFeed, "plan: the contraction has unknown extents: bind() it first");
     }
   }
-  const bool is_copy = c.inputs.size() == 1 && c.contracting_order.empty() && epilogue.alpha == 1 &&
+  const bool is_copy = only_moves(c) && !c.inputs[0].conjugate && epilogue.alpha == 1 &&
                        epilogue.beta == 0 && !epilogue.scale && !epilogue.bias &&
-                       epilogue.activation == Activation::kNone && !c.inputs[0].conjugate;
+                       epilogue.activation == Activation::kNone;
   const DType dtype = choose_dtype(operands, options, !is_copy);
   const DType result = is_copy ? dtype : dtype.result();
   const auto arithmetic = arithmetic_of(dtype, dtype);
@@ -354,6 +354,8 @@ Plan Plan::softmax(const Layout& operand, int axis, std::optional<Layout> out,
                    const PlanOptions& options) {
   check_layout(operand, "operand");
   const int resolved = softmax_axis(Shape(operand.extents), axis);
+  // Complex operands are refused whatever is named to compute in: no dtype would help.
+  if (operand.dtype.is_complex()) check_softmax_dtype(operand.dtype);
   const DType dtype = choose_dtype(std::span(&operand, 1), options, true);
   check_softmax_dtype(dtype);
   const auto arithmetic = arithmetic_of(dtype, dtype);
@@ -383,6 +385,13 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
     throw Error(ErrorCode::kInputs, "dot_layer: needs two operands and an axis of each");
   }
   check_operands(c, operands);
+  for (int i = 0; i < 2; ++i) {
+    const DType given = operands[static_cast<std::size_t>(i)].dtype;
+    if (!given.is_complex()) continue;
+    refuse_dtype(text("dot_layer: normalize takes real floating types: ", operand_name(i, 2),
+                      " is ", given.name()),
+                 i);
+  }
   const DType dtype = choose_dtype(operands, options, true);
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = accumulator_of(*arithmetic);

@@ -143,6 +143,12 @@ std::vector<Row> table(const Folder& folder) {
        [] {
          softmax(Tensor(I32{}, {2, 2}));
        }},
+      {ErrorCode::kDType,  // whatever it is to be computed in
+       [] {
+         PlanOptions options;
+         options.compute_dtype = F32{};
+         Plan::softmax(Layout(C64{}, {2, 2}), 1, {}, options);
+       }},
       {ErrorCode::kOverlap,
        [] {
          run_with([](auto& views, auto& out) { out.data = const_cast<void*>(views[0].data); });

@@ -300,8 +300,7 @@ const Verb kBenchVerb = {
     "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
     "and running: the median of at least seven times, or of as many as ten seconds allow. Speed "
     "counts the useful operations alone, and where there are none the bytes of operands and "
-    "result. "
-    "Beside it stands the peak of fused multiply-adds on "
+    "result. Beside it stands the peak of fused multiply-adds on "
     "registers, measured in the same run with as many threads as have work; for integers there is "
     "none.",
     kOptions,
