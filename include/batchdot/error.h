@@ -70,10 +70,11 @@ struct ErrorPlace {
   std::optional<int> axis;           ///< of `operand`, counted from 0
   std::optional<int> other_operand;  ///< what it does not fit
   std::optional<int> other_axis;
-  /// Of `axis`, as a shape prints it: "20", "B", "?". Where the axis is out of range or the rank is
-  /// wrong: the rank.
+  /// Of `axis`, as a shape prints it: "20", "B", "?". Where the axis is out of range: the rank.
+  /// Where the rank is wrong, `axis` is the first that is missing or too many, and this is the
+  /// rank.
   std::string extent;
-  std::string other_extent;  ///< of `other_axis`
+  std::string other_extent;  ///< of `other_axis`; where the rank is wrong: the rank that is needed
   std::string label;         ///< the label of the axis, for einsum
   std::string option;        ///< the option that is to blame, by its command-line name
   std::string file;

@@ -14,8 +14,9 @@ namespace batchdot {
 
 int softmax_axis(const Shape& shape, std::int64_t axis) {
   if (shape.empty()) {
-    throw Error(ErrorCode::kRank, "softmax: a scalar has no axis: operand has shape () and rank 0",
-                place_of_rank(0, shape));
+    throw Error(ErrorCode::kRank,
+                text("softmax: operand has ", wrong_rank(shape, 1), ": a scalar, of shape ()"),
+                place_of_rank(0, shape, 1));
   }
   const std::optional<int> from_front = axis_from_front(axis, shape.rank());
   if (!from_front) {

@@ -49,7 +49,8 @@ ErrorPlace place_of(int operand, std::optional<int> axis, const Dim* extent) {
 }
 
 ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {
-  ErrorPlace place = place_of_rank(operand, shape);
+  ErrorPlace place = place_of(operand);
+  place.extent = text(shape.rank());
   if (axis < std::numeric_limits<int>::min() || axis > std::numeric_limits<int>::max()) {
     return place;  // too far out for a place; the message has it
   }
@@ -58,10 +59,16 @@ ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape) {
   return place;
 }
 
-ErrorPlace place_of_rank(int operand, const Shape& shape) {
-  ErrorPlace place = place_of(operand);
+ErrorPlace place_of_rank(int operand, const Shape& shape, int needed) {
+  ErrorPlace place = place_of(operand, std::min(shape.rank(), needed));
   place.extent = text(shape.rank());
+  place.other_extent = text(needed);
   return place;
+}
+
+std::string wrong_rank(const Shape& shape, int needed) {
+  return text("rank ", shape.rank(), shape.rank() < needed ? " and no axis " : " and an axis ",
+              std::min(shape.rank(), needed));
 }
 
 namespace {

@@ -69,8 +69,11 @@ ErrorPlace place_of(int operand, std::optional<int> axis = {}, const Dim* extent
 
 /// The place of an axis as it was given: in range with its extent, else with the rank it exceeds.
 ErrorPlace place_of_given(int operand, std::int64_t axis, const Shape& shape);
-/// The place of an operand whose rank does not fit: its rank stands where the extent would.
-ErrorPlace place_of_rank(int operand, const Shape& shape);
+/// The place of an operand whose rank is not `needed`: the first axis that it lacks or has too
+/// many, and the two ranks where extents would stand.
+ErrorPlace place_of_rank(int operand, const Shape& shape, int needed);
+/// The same in words: "rank 1 and no axis 1", "rank 3 and an axis 2".
+std::string wrong_rank(const Shape& shape, int needed);
 
 /// The number of edits between two words, capitals aside; for hint().
 std::size_t edit_distance(std::string_view a, std::string_view b);

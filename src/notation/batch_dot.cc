@@ -127,9 +127,9 @@ void read_per_sample(BatchDotReading& reading, std::string_view function, const 
     const Shape& shape = operand == 0 ? lhs : rhs;
     if (shape.rank() >= 2) continue;
     throw Error(ErrorCode::kRank,
-                text(function, ": ", name_of(operand), " has rank ", shape.rank(), ", ",
+                text(function, ": ", name_of(operand), " has ", wrong_rank(shape, 2), ", ",
                      dialect.name(), " needs a batch axis and another: ", both_shapes(lhs, rhs)),
-                place_of_rank(operand, shape));
+                place_of_rank(operand, shape, 2));
   }
   if (lhs[0].is_known() && rhs[0].is_known() && !(lhs[0] == rhs[0])) {
     throw Error(ErrorCode::kBatch,

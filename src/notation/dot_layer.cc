@@ -145,9 +145,9 @@ class Reader {
   void check_not_scalar(int operand) const {
     if (shape_of(operand).rank() > 0) return;
     throw Error(ErrorCode::kRank,
-                text(kFunction, ": ", name_of(operand), " has rank 0, it has no axis to contract; ",
-                     both_shapes(lhs_, rhs_)),
-                place_of_rank(operand, shape_of(operand)));
+                text(kFunction, ": ", name_of(operand), " has ", wrong_rank(shape_of(operand), 1),
+                     " to contract; ", both_shapes(lhs_, rhs_)),
+                place_of_rank(operand, shape_of(operand), 1));
   }
 
   // A list is indexed as Python indexes: from the end where negative, never twice around.
@@ -182,9 +182,9 @@ class Reader {
     if (rest.empty()) {
       throw Error(
           ErrorCode::kRank,
-          text(kFunction, ": rhs has rank 1, ", dialect_.name(),
+          text(kFunction, ": rhs has ", wrong_rank(rhs_, 2), ", ", dialect_.name(),
                " takes a batch axis and the contracted one off it; ", both_shapes(lhs_, rhs_)),
-          place_of_rank(1, rhs_));
+          place_of_rank(1, rhs_, 2));
     }
     rest.erase(0);
     for (const Dim& dim : rest) reported.push_back(dim);
@@ -237,10 +237,10 @@ class Reader {
     for (const int operand : {0, 1}) {
       if (shape_of(operand).rank() <= reading_limit()) continue;
       throw Error(ErrorCode::kNotImplemented,
-                  text(kFunction, ": ", dialect_.name(), " takes up to rank ", reading_limit(),
-                       ": ", name_of(operand), " has rank ", shape_of(operand).rank(), "; ",
-                       both_shapes(lhs_, rhs_)),
-                  place_of(operand));
+                  text(kFunction, ": ", name_of(operand), " has ",
+                       wrong_rank(shape_of(operand), reading_limit()), ", ", dialect_.name(),
+                       " takes up to rank ", reading_limit(), "; ", both_shapes(lhs_, rhs_)),
+                  place_of_rank(operand, shape_of(operand), reading_limit()));
     }
     const AxisPair given = two_ints();
     check_not_scalar(0);

@@ -59,12 +59,13 @@ void check_operands(const Equation& equation, std::span<const Shape> operands) {
     check_operand_rank("einsum", shape, i, count);
     const int covered = covered_axes(term, shape);
     if (covered == 0 || (covered > 0 && term.ellipsis)) continue;
+    const int letters = letter_count(term);
     throw Error(ErrorCode::kRank,
                 text("einsum: ", operand_name(i, count), " does not fit its labels ",
-                     quoted(spelled(term)), ": rank ", shape.rank(), ", number of labels ",
-                     letter_count(term), term.ellipsis ? " and '...'" : "", ": ",
-                     shapes_of(operands), " in ", quoted(equation.text)),
-                place_of_rank(i, shape));
+                     quoted(spelled(term)), ": ", wrong_rank(shape, letters), ", number of labels ",
+                     letters, term.ellipsis ? " and '...'" : "", ": ", shapes_of(operands), " in ",
+                     quoted(equation.text)),
+                place_of_rank(i, shape, letters));
   }
 }
 

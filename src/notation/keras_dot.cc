@@ -60,10 +60,11 @@ class Reader {
   }
 
   [[noreturn]] void refuse_rank(ErrorCode code, int operand, std::string_view why) const {
+    constexpr int kNeeded = 2;
     throw Error(code,
-                text("dot: ", name_of(operand), " has rank ", shape_of(operand).rank(), ", ",
-                     dialect_.name(), " ", why, "; ", both_shapes(lhs_, rhs_)),
-                place_of_rank(operand, shape_of(operand)));
+                text("dot: ", name_of(operand), " has ", wrong_rank(shape_of(operand), kNeeded),
+                     ", ", dialect_.name(), " ", why, "; ", both_shapes(lhs_, rhs_)),
+                place_of_rank(operand, shape_of(operand), kNeeded));
   }
 
   void check_ranks() const {

@@ -127,20 +127,20 @@ TEST(KerasDot, RefusesAndSaysWhere) {
     ErrorCode code;
     std::string_view place;
   } kCases[] = {
-      {"keras-0.3", {2, 3, 4}, {4, 5}, ErrorCode::kRank, "0=3"},
-      {"keras-0.3", {3, 4}, {2, 4, 5}, ErrorCode::kRank, "1=3"},
+      {"keras-0.3", {2, 3, 4}, {4, 5}, ErrorCode::kRank, "0.2=3 ?=2"},
+      {"keras-0.3", {3, 4}, {2, 4, 5}, ErrorCode::kRank, "1.2=3 ?=2"},
       {"keras-1.0", {2, kUnknown, 3}, {3, 4}, ErrorCode::kNotImplemented, "0.1=?"},
       {"keras-1.0", {2, 4, 3}, {3, "N"}, ErrorCode::kNotImplemented, "1.1=N"},
-      {"keras-1.0", {3}, {2, 3, 4}, ErrorCode::kRank, "0=1"},
-      {"keras-2.2", {2, 4, 3}, {3}, ErrorCode::kRank, "1=1"},
-      {"keras-2.2", {3}, {3, 4}, ErrorCode::kRank, "0=1"},
-      {"keras-2.2", {}, {2, 3, 4}, ErrorCode::kRank, "0=0"},
+      {"keras-1.0", {3}, {2, 3, 4}, ErrorCode::kRank, "0.1=1 ?=2"},
+      {"keras-2.2", {2, 4, 3}, {3}, ErrorCode::kRank, "1.1=1 ?=2"},
+      {"keras-2.2", {3}, {3, 4}, ErrorCode::kRank, "0.1=1 ?=2"},
+      {"keras-2.2", {}, {2, 3, 4}, ErrorCode::kRank, "0.0=0 ?=2"},
       {"keras-2.2", {3, 4}, {5, 6}, ErrorCode::kDim, "0.1=4 1.0=5"},
       {"tf.keras-2", {2, 3, 4}, {7, 5, kUnknown}, ErrorCode::kDim, "0.2=4 1.1=5"},
       {"keras-3", {3, 4}, {5, 6}, ErrorCode::kDim, "0.1=4 1.0=5"},
       {"keras-3", {3}, {4}, ErrorCode::kDim, "0.0=3 1.0=4"},
       {"keras-3", {2, kUnknown}, {3}, ErrorCode::kDim, "0.1=? 1.0=3"},
-      {"tfjs", {3}, {3, 4}, ErrorCode::kNotImplemented, "0=1"},
+      {"tfjs", {3}, {3, 4}, ErrorCode::kNotImplemented, "0.1=1 ?=2"},
   };
   for (const auto& c : kCases) {
     const Error error = refusal_of([&] { dot(c.lhs, c.rhs, Dialect(c.dialect)); });

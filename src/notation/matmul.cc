@@ -39,18 +39,19 @@ Side side_of(int operand, const Shape& shape, bool transpose, bool adjoint) {
                 place);
   }
   if (shape.empty()) {
-    throw Error(ErrorCode::kRank,
-                text("matmul: an operand is a scalar: ", name, " has rank 0, at least 1 is needed"),
-                place_of_rank(operand, shape));
+    throw Error(
+        ErrorCode::kRank,
+        text("matmul: an operand is a scalar: ", name, " has ", wrong_rank(shape, 1), ": shape ()"),
+        place_of_rank(operand, shape, 1));
   }
   const bool swapped = transpose || adjoint;
   if (shape.rank() == 1) {
     if (swapped) {
-      ErrorPlace place = place_of_rank(operand, shape);
+      ErrorPlace place = place_of_rank(operand, shape, 2);
       place.option = (adjoint ? "adjoint-" : "transpose-") + name;
       throw Error(ErrorCode::kRank,
-                  text("matmul: a vector has no two axes to swap: ", name, " ", shape, " with ",
-                       place.option),
+                  text("matmul: a vector has no two axes to swap: ", name, " has ",
+                       wrong_rank(shape, 2), ": shape ", shape, " with ", place.option),
                   place);
     }
     return {};

@@ -95,10 +95,10 @@ TEST(Matmul, RefusesAndSaysWhere) {
     ErrorCode code;
     std::string_view place;
   } kCases[] = {
-      {{}, {2, 3}, {}, ErrorCode::kRank, "0=0"},
-      {{2, 3}, {}, {}, ErrorCode::kRank, "1=0"},
-      {{3}, {3, 4}, kTransposeLhs, ErrorCode::kRank, "0=1 --transpose-lhs"},
-      {{2, 3}, {3}, kAdjointRhs, ErrorCode::kRank, "1=1 --adjoint-rhs"},
+      {{}, {2, 3}, {}, ErrorCode::kRank, "0.0=0 ?=1"},
+      {{2, 3}, {}, {}, ErrorCode::kRank, "1.0=0 ?=1"},
+      {{3}, {3, 4}, kTransposeLhs, ErrorCode::kRank, "0.1=1 ?=2 --transpose-lhs"},
+      {{2, 3}, {3}, kAdjointRhs, ErrorCode::kRank, "1.1=1 ?=2 --adjoint-rhs"},
       {{2, 3}, {3, 4}, {true, false, true, false}, ErrorCode::kUsage, "0 --adjoint-lhs"},
       {{2, 3}, {3, 4}, {false, true, false, true}, ErrorCode::kUsage, "1 --adjoint-rhs"},
       {{2, 3}, {4, 5}, {}, ErrorCode::kDim, "0.1=3 1.0=4"},

@@ -132,27 +132,27 @@ class Product {
   const Shape& shape_of(int operand) const { return operand == 0 ? lhs_ : rhs_; }
 
   void check_ranks() const {
-    if (rules().is_script && lhs_.rank() < 2) refuse_rank(0, "needs rank 2 at least");
+    if (rules().is_script && lhs_.rank() < 2) refuse_rank(0, 2, "needs rank 2 at least");
     for (const int operand : {0, 1}) {
       if (shape_of(operand).rank() <= rules().max_rank) continue;
-      throw Error(ErrorCode::kNotImplemented,
-                  text(function_, ": ", dialect_.name(), " multiplies up to rank ",
-                       rules().max_rank, ": ", name_of(operand), " has rank ",
-                       shape_of(operand).rank(), "; ", both_shapes(lhs_, rhs_)),
-                  place_of(operand));
+      refuse_rank(operand, rules().max_rank, text("multiplies up to rank ", rules().max_rank),
+                  ErrorCode::kNotImplemented);
     }
     if (lhs_.rank() != rhs_.rank() && !rules().appends_ones) {
       const int smaller = lhs_.rank() < rhs_.rank() ? 0 : 1;
-      refuse_rank(smaller, text("multiplies operands of one rank, ", name_of(1 - smaller), " has ",
-                                reading_.rank));
+      refuse_rank(
+          smaller, reading_.rank,
+          text("multiplies operands of one rank, ", name_of(1 - smaller), " has ", reading_.rank));
     }
-    if (reading_.rank < 2) refuse_rank(0, "multiplies matrices");
+    if (reading_.rank < 2) refuse_rank(0, 2, "multiplies matrices");
   }
-  [[noreturn]] void refuse_rank(int operand, std::string_view why) const {
-    throw Error(ErrorCode::kRank,
-                text(function_, ": ", name_of(operand), " has rank ", shape_of(operand).rank(),
-                     ", ", dialect_.name(), " ", why, ": ", both_shapes(lhs_, rhs_)),
-                place_of_rank(operand, shape_of(operand)));
+  [[noreturn]] void refuse_rank(int operand, int needed, std::string_view why,
+                                ErrorCode code = ErrorCode::kRank) const {
+    throw Error(
+        code,
+        text(function_, ": ", name_of(operand), " has ", wrong_rank(shape_of(operand), needed),
+             ", ", dialect_.name(), " ", why, ": ", both_shapes(lhs_, rhs_)),
+        place_of_rank(operand, shape_of(operand), needed));
   }
 
   bool has(int operand, int axis) const { return axis < shape_of(operand).rank(); }

@@ -127,6 +127,11 @@ std::string missing_in(const Problem& problem, const Error& error) {
   if (!is_about_two_extents(error.code())) {
     // One axis or one rank is wrong: its operand with all its extents.
     if (!contains(message, shape_text)) return "the operand's shape";
+    if (error.code() == ErrorCode::kRank) {  // the axis that is missing or too many, both ranks
+      if (!place.axis || !contains(message, "axis " + std::to_string(*place.axis)))
+        return "the axis";
+      if (place.extent.empty() || place.other_extent.empty()) return "both ranks";
+    }
     return {};
   }
   if (!place.axis || !place.other_axis || !place.other_operand) return "both axes";
