@@ -233,7 +233,8 @@ class TileItem {
       reals_ = item.is_complex_ ? 2 : 1;
       call_.K = kernels.panel_rows(block.depth);
       call_.first = block.is_first;
-      call_.prefetches_sums = step.is_direct && block.depth >= kernel::kBlock / 2;
+      call_.prefetches_sums =
+          (step.is_direct || item.is_complex_) && block.depth >= kernel::kBlock / 2;
       if (step.packs_lhs) {
         a_ = item.panels_.lhs(0, block.depth);
         row_bytes_ = call_.K * panel_bytes;

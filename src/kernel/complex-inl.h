@@ -25,10 +25,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// re, im (MR x NV vectors each) += a[i, k] * b[k, vector v] for one k: four fused multiply-adds in
 /// the order of docs/numerics.md, two to an accumulator.
-template <bool kSwapped, int MR, int NV, class D, class T = hn::TFromD<D>>
-HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::int64_t a_at,
-                                      const T* HWY_RESTRICT b, hn::Vec<D> (&re)[MR][NV],
-                                      hn::Vec<D> (&im)[MR][NV]) {
+template <bool kSwapped, int MR, int NV, class Rows, class D, class T = hn::TFromD<D>>
+HWY_INLINE void multiply_complex_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTRICT b,
+                                      hn::Vec<D> (&re)[MR][NV], hn::Vec<D> (&im)[MR][NV]) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<D> br[NV];
   hn::Vec<D> bi[NV];
@@ -38,8 +37,9 @@ HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::in
   for (int v = 0; v < NV; ++v) bi[v] = hn::LoadU(d, b + (NV + v) * lanes);
   BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
-    const auto ar = hn::Set(d, a_rows[i][a_at]);
-    const auto ai = hn::Set(d, a_rows[i][a_at + 1]);
+    const T* a_ik = a.row(i);
+    const auto ar = hn::Set(d, a_ik[0]);
+    const auto ai = hn::Set(d, a_ik[1]);
     BATCHDOT_UNROLL
     for (int v = 0; v < NV; ++v) {
       re[i][v] = hn::MulAdd(ar, br[v], re[i][v]);
@@ -51,24 +51,43 @@ HWY_INLINE void multiply_complex_step(D d, const T* const (&a_rows)[MR], std::in
       im[i][v] = kSwapped ? hn::MulAdd(ar, bi[v], im[i][v]) : hn::MulAdd(ai, br[v], im[i][v]);
     }
   }
+  a.advance(a_k);
 }
 
-/// TileCall for complex numbers; a from lhs, or from rhs if kSwapped, which exchanges the im lines.
-///
-/// Registers: 2 * MR * NV accumulators + 2 * NV of B + 2 of A: 30 of 32 for 6 x 2, 16 of 16 for 6
-/// x 1.
-template <class T, int MR, int NV, bool kSwapped>
-void tile_complex(const TileCall& call) {
+// A block's sums of one plane on their way to the running sums at `at`.
+template <int MR, int NV, class D, class T = hn::TFromD<D>>
+HWY_INLINE void add_block(D d, const hn::Vec<D> (&acc)[MR][NV], bool first, bool is_whole,
+                          const FirstLanes<D>& last, T* at, std::int64_t row) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  BATCHDOT_UNROLL
+  for (int i = 0; i < MR; ++i) {
+    BATCHDOT_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      T* to = at + i * row + v * lanes;
+      if (v < NV - 1 || is_whole) {
+        hn::StoreU(first ? acc[i][v] : hn::Add(hn::LoadU(d, to), acc[i][v]), d, to);
+      } else {
+        last.store(d, first ? acc[i][v] : hn::Add(last.load(d, to), acc[i][v]), to);
+      }
+    }
+  }
+}
+
+// One tile of a call.
+template <class T, int MR, int NV, bool kSwapped, bool kPacked>
+HWY_INLINE void tile_complex_of(const TileCall& call, const T* first_a, const T* b, T* sum,
+                                const std::byte*& ask) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
-  TileSum<MR, kWidth, 2, T> running(call);
-  const T* a_rows[MR];
-  for (int i = 0; i < MR; ++i) a_rows[i] = static_cast<const T*>(call.a) + i * call.a_row;
-  const T* b = static_cast<const T*>(call.b);
+  const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
+  const std::int64_t sum_row = call.sum_row;
+  if (call.prefetches_sums) {
+    prefetch_sums<MR, NV>(sum, sum_row);
+    prefetch_sums<MR, NV>(sum + call.sum_plane, sum_row);
+  }
+  auto a = rows_of_a<kPacked, MR, 2>(first_a, call.a_row);
   const std::int64_t a_k = call.a_k;
-  const std::int64_t b_k = call.b_k;
-  std::int64_t a_at = 0;
+  const std::int64_t b_k = kPacked ? 2 * NV * lanes : call.b_k;
   std::int64_t left = call.K;
   bool first = call.first;
   do {
@@ -81,30 +100,44 @@ void tile_complex(const TileCall& call) {
     }
     std::int64_t steps = std::min(left, kBlock);
     left -= steps;
-    for (; steps >= 2; steps -= 2) {
-      multiply_complex_step<kSwapped>(d, a_rows, a_at, b, re, im);
-      multiply_complex_step<kSwapped>(d, a_rows, a_at + a_k, b + b_k, re, im);
-      a_at += 2 * a_k;
-      b += 2 * b_k;
-    }
-    if (steps > 0) {
-      multiply_complex_step<kSwapped>(d, a_rows, a_at, b, re, im);
-      a_at += a_k;
-      b += b_k;
-    }
-    BATCHDOT_UNROLL
-    for (int i = 0; i < MR; ++i) {
-      BATCHDOT_UNROLL
-      for (int v = 0; v < NV; ++v) {
-        T* at = running.sum + i * running.row + v * lanes;
-        T* at_im = at + running.plane;
-        hn::StoreU(first ? re[i][v] : hn::Add(hn::LoadU(d, at), re[i][v]), d, at);
-        hn::StoreU(first ? im[i][v] : hn::Add(hn::LoadU(d, at_im), im[i][v]), d, at_im);
+    static_assert(kAskK == 4);
+    for (; steps >= 4; steps -= 4) {
+      __builtin_prefetch(ask, 0, 2);
+      ask += call.ask_step;
+      BATCHDOT_ROLLED  // no register is free for more of k
+          for (int pairs = rolled(2); pairs > 0; --pairs) {
+        multiply_complex_step<kSwapped, MR, NV>(d, a, a_k, b, re, im);
+        multiply_complex_step<kSwapped, MR, NV>(d, a, a_k, b + b_k, re, im);
+        b += 2 * b_k;
       }
     }
+    for (; steps > 0; --steps) {
+      multiply_complex_step<kSwapped, MR, NV>(d, a, a_k, b, re, im);
+      b += b_k;
+    }
+    std::int64_t columns = call.columns;
+    // Hides that it is always the same: else Clang makes two copies of the whole loop.
+    asm volatile("" : "+r"(columns));
+    const bool is_whole = columns == NV * lanes;
+    add_block(d, re, first, is_whole, last, sum, sum_row);
+    add_block(d, im, first, is_whole, last, sum + call.sum_plane, sum_row);
     first = false;
   } while (left > 0);
-  running.finish(call);
+}
+
+/// TileCall for complex numbers; a from lhs, or from rhs if kSwapped, which exchanges the im lines.
+///
+/// Registers: 2 * MR * NV accumulators + 2 * NV of B + 2 of A: 30 of 32 for 6 x 2, 16 of 16 for 6
+/// x 1.
+template <class T, int MR, int NV, bool kSwapped>
+void tile_complex(const TileCall& call) {
+  if constexpr (2 * MR * NV >= kLargeTile) {
+    constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
+    if (call.a_row == 2 && call.a_k == 2 * MR && call.b_k == 2 * kWidth) {
+      return run_tiles<T, tile_complex_of<T, MR, NV, kSwapped, true>>(call);
+    }
+  }
+  run_tiles<T, tile_complex_of<T, MR, NV, kSwapped, false>>(call);
 }
 
 /// PackCall for complex numbers that are broadcast: (re, im) pairs, rows side by side.
@@ -121,6 +154,31 @@ void pack_complex_pairs(const PackCall& call) {
     pad_row(panel, 2 * call.rows, 2 * call.padded);
   }
 }
+
+/// The same by vectors of one number.
+template <class T>
+void pack_complex_numbers(const PackCall& call);
+
+#if HWY_TARGET != HWY_SCALAR  // which has one lane, and is not used
+template <class T>
+void pack_complex_numbers(const PackCall& call) {
+  if constexpr (sizeof(T) == 4) {  // a number is moved as f64 are
+    if (!call.conjugate) return pack_real<double, double>(call);
+  }
+  const hn::FixedTag<T, 2> d;
+  const hn::Vec<decltype(d)> sign =
+      call.conjugate ? hn::OddEven(hn::Set(d, T{-0.0}), hn::Zero(d)) : hn::Zero(d);
+  const T* source = static_cast<const T*>(call.source);
+  T* panel = static_cast<T*>(call.panel);
+  for (std::int64_t k = 0; k < call.K; ++k, panel += 2 * call.width) {
+    for (int r = 0; r < call.rows; ++r) {
+      const T* from = source + 2 * (row_offset(call, r) + k_offset(call, k));
+      hn::StoreU(hn::Xor(hn::LoadU(d, from), sign), d, panel + 2 * r);
+    }
+    pad_row(panel, 2 * call.rows, 2 * call.padded);
+  }
+}
+#endif
 
 // Any strides: each k all re, then all im. From `first_row` on.
 template <class T>

@@ -38,19 +38,20 @@ ArithmeticKernels complex_kernels() {
     kernels.MR = kComplexMR;
     kernels.NV = kComplexNV;
     kernels.lanes = static_cast<int>(HWY_LANES(T));
+    kernels.asks = true;
     fill_tiles<kComplexMR, kComplexNV>(
-        kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_complex<T, MR, NV, false>>; });
-    fill_tiles<kComplexMR, kComplexNV>(kernels.tile_swapped, []<int MR, int NV>() {
-      return &one_by_one<tile_complex<T, MR, NV, true>>;
-    });
+        kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
+    fill_tiles<kComplexMR, kComplexNV>(
+        kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
   }
   kernels.dots_width = kernels.lanes;
   kernels.dots = reference_dots_complex<T>;
   using Record = std::conditional_t<std::is_same_v<T, float>, C64, C128>;
-  kernels.pack_a[index_of<Record>()] = pack_complex_pairs<T>;
   if constexpr (kIsScalar) {
+    kernels.pack_a[index_of<Record>()] = pack_complex_pairs<T>;
     kernels.pack_b[index_of<Record>()] = pack_planes_one_by_one<T>;
   } else {
+    kernels.pack_a[index_of<Record>()] = pack_complex_numbers<T>;
     kernels.pack_b[index_of<Record>()] = pack_complex_planes<T>;
   }
   return kernels;

@@ -44,7 +44,7 @@ void dots_real(const DotsCall& call) {
     for (std::int64_t k = 0; k < steps; ++k, a += call.width, b += call.width) {
       for (int v = 0; v < kDotsVectors; ++v) {
         acc[v] =
-            multiply_add_lanes(hn::LoadU(d, a + v * lanes), hn::LoadU(d, b + v * lanes), acc[v]);
+            MultiplyLanes::add(hn::LoadU(d, a + v * lanes), hn::LoadU(d, b + v * lanes), acc[v]);
       }
     }
     for (int v = 0; v < kDotsVectors; ++v) {

@@ -23,57 +23,28 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET <= HWY_AVX2  // x86 with 256 bits and more: VPMADDWD, whose lanes stay where they are
 
-template <class V>
-HWY_INLINE V multiply_add_pairs(V a, V b, V sum) {
-  const hn::DFromV<V> d;
-  const hn::Repartition<std::int16_t, decltype(d)> pairs;
-  V unused = hn::Zero(d);
-  return hn::ReorderWidenMulAccumulate(d, hn::BitCast(pairs, a), hn::BitCast(pairs, b), sum,
-                                       unused);
-}
+// Two products in each lane, of the i16 that are halves of a word.
+struct MultiplyPairs {
+#if defined(__clang__)
+  static constexpr int kUnrolled = 2;  // products take a register
+#else
+  static constexpr int kUnrolled = 1;  // GCC multiplies before it adds any
+#endif
+  static constexpr bool kIsPadded = true;
+  template <class V>
+  static HWY_INLINE V add(V a, V b, V c) {
+    const hn::DFromV<V> d;
+    const hn::Repartition<std::int16_t, decltype(d)> pairs;
+    V unused = hn::Zero(d);
+    return hn::ReorderWidenMulAccumulate(d, hn::BitCast(pairs, a), hn::BitCast(pairs, b), c,
+                                         unused);
+  }
+};
 
 /// TileCall where a word of a panel is two k as i16. Exact modulo 2^32, so in any order.
 template <int MR, int NV>
 void tile_i16_pairs(const TileCall& call) {
-  const hn::ScalableTag<std::int32_t> d;
-  constexpr int kLanes = static_cast<int>(HWY_LANES(std::int32_t));
-  constexpr int kWidth = NV * kLanes;
-  TileSum<MR, kWidth, 1, std::int32_t> running(call);
-  const std::int32_t* a = static_cast<const std::int32_t*>(call.a);
-  const std::int32_t* b = static_cast<const std::int32_t*>(call.b);
-  hn::Vec<decltype(d)> acc[MR][NV];
-  BATCHDOT_UNROLL
-  for (auto& row : acc) {
-    BATCHDOT_UNROLL
-    for (auto& vector : row) vector = hn::Zero(d);
-  }
-  for (std::int64_t k = 0; k < call.K; ++k, a += call.a_k, b += call.b_k) {
-    hn::Vec<decltype(d)> b_row[NV];
-    BATCHDOT_UNROLL
-    for (int v = 0; v < NV; ++v) b_row[v] = hn::LoadU(d, b + v * kLanes);
-    BATCHDOT_UNROLL
-    for (int i = 0; i < MR; ++i) {
-      const auto a_ik = hn::Set(d, a[i * call.a_row]);
-      BATCHDOT_UNROLL
-      for (int v = 0; v < NV; ++v) acc[i][v] = multiply_add_pairs(a_ik, b_row[v], acc[i][v]);
-    }
-  }
-  // Two loops, not one with a branch: that one Clang leaves rolled at 8 x 3, with all accumulators
-  // in memory.
-  const auto at = [&](int i, int v) { return running.sum + i * running.row + v * kLanes; };
-  if (!call.first) {
-    BATCHDOT_UNROLL
-    for (int i = 0; i < MR; ++i) {
-      BATCHDOT_UNROLL
-      for (int v = 0; v < NV; ++v) acc[i][v] = hn::Add(hn::LoadU(d, at(i, v)), acc[i][v]);
-    }
-  }
-  BATCHDOT_UNROLL
-  for (int i = 0; i < MR; ++i) {
-    BATCHDOT_UNROLL
-    for (int v = 0; v < NV; ++v) hn::StoreU(acc[i][v], d, at(i, v));
-  }
-  running.finish(call);
+  tiles_real<std::int32_t, MR, NV, MultiplyPairs>(call);
 }
 
 /// DotsCall of the same words.
@@ -90,7 +61,7 @@ inline void dots_i16_pairs(const DotsCall& call) {
   for (std::int64_t k = 0; k < call.K; ++k, a += call.width, b += call.width) {
     for (int v = 0; v < kDotsVectors; ++v) {
       acc[v] =
-          multiply_add_pairs(hn::LoadU(d, a + v * kLanes), hn::LoadU(d, b + v * kLanes), acc[v]);
+          MultiplyPairs::add(hn::LoadU(d, a + v * kLanes), hn::LoadU(d, b + v * kLanes), acc[v]);
     }
   }
   for (int v = 0; v < kDotsVectors; ++v) hn::StoreU(acc[v], d, sum + v * kLanes);

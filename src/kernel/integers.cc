@@ -52,9 +52,8 @@ ArithmeticKernels i8_kernels() {
 #if HWY_TARGET <= HWY_AVX2
   kernels.MR = kRealMR;
   kernels.NV = kRealNV;
-  fill_tiles<kRealMR, kRealNV>(
-      kernels.tile, []<int MR, int NV>() { return &one_by_one<tile_i16_pairs<MR, NV>>; });
-  kernels.asks = false;
+  fill_tiles<kRealMR, kRealNV>(kernels.tile,
+                               []<int MR, int NV>() { return &tile_i16_pairs<MR, NV>; });
   kernels.dots = dots_i16_pairs;
   kernels.k_group = 4;
   kernels.group_rows = 2;

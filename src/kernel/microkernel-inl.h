@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"
@@ -28,48 +29,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 #define BATCHDOT_UNROLL _Pragma("GCC unroll 8")
 #endif
 
-// Where a tile keeps its running sum: in the caller's memory, or, if the panel is wider than what
-// exists there, in `edge` and copied out at the end.
-template <int MR, int kWidth, int kPlanes, class T>
-struct TileSum {
-  HWY_ALIGN T edge[MR * kPlanes * kWidth];
-  T* sum;
-  std::int64_t row, plane;
-
-  HWY_INLINE explicit TileSum(const TileCall& call) {
-    T* outside = static_cast<T*>(call.sum);
-    if (call.columns == kWidth) {
-      sum = outside;
-      row = call.sum_row;
-      plane = call.sum_plane;
-      return;
-    }
-    sum = edge;
-    row = kPlanes * kWidth;
-    plane = kWidth;
-    if (call.first) return;
-    for (int i = 0; i < MR; ++i) {
-      for (int p = 0; p < kPlanes; ++p) {
-        const T* from = outside + i * call.sum_row + p * call.sum_plane;
-        T* to = edge + i * row + p * plane;
-        for (int j = 0; j < call.columns; ++j) to[j] = from[j];
-        for (int j = call.columns; j < kWidth; ++j) to[j] = T{0};
-      }
-    }
-  }
-
-  HWY_INLINE void finish(const TileCall& call) const {
-    if (sum != edge) return;
-    T* outside = static_cast<T*>(call.sum);
-    for (int i = 0; i < MR; ++i) {
-      for (int p = 0; p < kPlanes; ++p) {
-        const T* from = edge + i * row + p * plane;
-        T* to = outside + i * call.sum_row + p * call.sum_plane;
-        for (int j = 0; j < call.columns; ++j) to[j] = from[j];
-      }
-    }
-  }
-};
+// For a loop over k that is to stay one: where registers are short, compilers load or multiply what
+// the next k need too early, and spill.
+#if defined(__clang__)
+#define BATCHDOT_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define BATCHDOT_ROLLED
+#endif
+HWY_INLINE int rolled(int count) {
+  asm("" : "+r"(count));  // hides it: GCC unrolls what it can count
+  return count;
+}
 
 // The lower 64 bits of products of 64 bits, where Highway has no such product for every target.
 template <class V>
@@ -96,16 +66,22 @@ HWY_INLINE V multiply_i64(V a, V b) {
 #endif
 }
 
-template <class V>
-HWY_INLINE V multiply_add_lanes(V a, V b, V c) {
-  if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
-    return hn::MulAdd(a, b, c);
-  } else if constexpr (sizeof(hn::TFromV<V>) == 8) {
-    return hn::Add(multiply_i64(a, b), c);
-  } else {
-    return hn::Add(hn::Mul(a, b), c);
+// What a tile does with an element of a, one of b and their sum so far: here one product in each
+// lane.
+struct MultiplyLanes {
+  static constexpr int kUnrolled = 4;       // steps of k in a loop
+  static constexpr bool kIsPadded = false;  // b is always a panel: whole vectors may be read
+  template <class V>
+  static HWY_INLINE V add(V a, V b, V c) {
+    if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
+      return hn::MulAdd(a, b, c);
+    } else if constexpr (sizeof(hn::TFromV<V>) == 8) {
+      return hn::Add(multiply_i64(a, b), c);
+    } else {
+      return hn::Add(hn::Mul(a, b), c);
+    }
   }
-}
+};
 
 // The last vector of a tile may be partial: its first `count` lanes exist, and no other is touched
 // in memory. AVX-512 has masks for that; elsewhere a store goes through a copy, as masked stores
@@ -132,11 +108,24 @@ class FirstLanes {
 #else
     HWY_ALIGN T copy[HWY_LANES(T)];
     hn::Store(v, d, copy);
-    for (int i = 0; i < count_; ++i) to[i] = copy[i];
+    static_assert(HWY_LANES(T) <= 8);
+    const T* from = copy;
+    copy_piece<4>(from, to);
+    copy_piece<2>(from, to);
+    copy_piece<1>(from, to);
 #endif
   }
 
  private:
+  // As the bits of a number make it up, the count is made up of halves, quarters, eighths.
+  template <int kLanes>
+  HWY_INLINE void copy_piece(const T*& from, T*& to) const {
+    if ((count_ & kLanes) == 0) return;
+    std::memcpy(to, from, kLanes * sizeof(T));
+    from += kLanes;
+    to += kLanes;
+  }
+
   hn::Mask<D> exists_;
   int count_;
 };
@@ -147,12 +136,12 @@ template <int MR, class T>
 struct RowPointers {
   static constexpr int kCount = (MR + 2) / 3;
   const T* at[kCount];
-  std::int64_t row;
+  std::int64_t stride;
 
-  HWY_INLINE RowPointers(const T* a, std::int64_t row_stride) : row(row_stride) {
+  HWY_INLINE RowPointers(const T* a, std::int64_t row_stride) : stride(row_stride) {
     for (int i = 0; i < kCount; ++i) at[i] = a + 3 * i * row_stride;
   }
-  HWY_INLINE T operator[](int i) const { return at[i / 3][i % 3 * row]; }
+  HWY_INLINE const T* row(int i) const { return at[i / 3] + i % 3 * stride; }
   HWY_INLINE void advance(std::int64_t step) {
     for (const T*& pointer : at) {
       pointer += step;
@@ -164,17 +153,26 @@ struct RowPointers {
 };
 
 // The same in a packed panel: all addresses are one pointer and constants.
-template <int MR, class T>
+template <int MR, int kReals, class T>
 struct PanelRows {
   const T* at;
 
-  HWY_INLINE T operator[](int i) const { return at[i]; }
-  HWY_INLINE void advance(std::int64_t) { at += MR; }
+  HWY_INLINE const T* row(int i) const { return at + kReals * i; }
+  HWY_INLINE void advance(std::int64_t) { at += kReals * MR; }
 };
+
+template <bool kPacked, int MR, int kReals, class T>
+HWY_INLINE auto rows_of_a(const T* a, std::int64_t row_stride) {
+  if constexpr (kPacked) {
+    return PanelRows<MR, kReals, T>{a};
+  } else {
+    return RowPointers<MR, T>(a, row_stride);
+  }
+}
 
 /// acc (MR x NV vectors) += a[i, k] * b[k, vector v] for one k. kTail: of the last vector only the
 /// lanes `last` exist.
-template <int MR, int NV, bool kTail, class Rows, class D, class T = hn::TFromD<D>>
+template <class Multiply, int MR, int NV, bool kTail, class Rows, class D, class T = hn::TFromD<D>>
 HWY_INLINE void multiply_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTRICT b,
                               [[maybe_unused]] const FirstLanes<D>& last,
                               hn::Vec<D> (&acc)[MR][NV]) {
@@ -182,13 +180,14 @@ HWY_INLINE void multiply_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTR
   hn::Vec<D> b_row[NV];
   BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) {
-    b_row[v] = kTail && v == NV - 1 ? last.load(d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
+    b_row[v] = kTail && !Multiply::kIsPadded && v == NV - 1 ? last.load(d, b + v * lanes)
+                                                            : hn::LoadU(d, b + v * lanes);
   }
   BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
-    const auto a_ik = hn::Set(d, a[i]);
+    const auto a_ik = hn::Set(d, *a.row(i));
     BATCHDOT_UNROLL
-    for (int v = 0; v < NV; ++v) acc[i][v] = multiply_add_lanes(a_ik, b_row[v], acc[i][v]);
+    for (int v = 0; v < NV; ++v) acc[i][v] = Multiply::add(a_ik, b_row[v], acc[i][v]);
   }
   a.advance(a_k);
 }
@@ -210,7 +209,7 @@ enum class Access : std::uint8_t { kPartly, kStrided, kPacked };
 inline constexpr int kLargeTile = 10;
 
 // One tile of a call.
-template <class T, int MR, int NV, Access kAccess>
+template <class T, int MR, int NV, class Multiply, Access kAccess>
 HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b, T* sum,
                              const std::byte*& ask) {
   constexpr bool kTail = kAccess == Access::kPartly;
@@ -219,14 +218,7 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const FirstLanes<hn::ScalableTag<T>> last(d, call.columns - (NV - 1) * static_cast<int>(lanes));
   if (call.prefetches_sums) prefetch_sums<MR, NV>(sum, call.sum_row);
-  const auto rows_at = [&] {
-    if constexpr (kPacked) {
-      return PanelRows<MR, T>{first_a};
-    } else {
-      return RowPointers<MR, T>(first_a, call.a_row);
-    }
-  };
-  auto a = rows_at();
+  auto a = rows_of_a<kPacked, MR, 1>(first_a, call.a_row);
   const std::int64_t a_k = call.a_k;
   const std::int64_t b_k = kPacked ? NV * lanes : call.b_k;
   const std::int64_t sum_row = call.sum_row;
@@ -245,14 +237,18 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
     for (; steps >= 4; steps -= 4) {
       __builtin_prefetch(ask, 0, 2);
       ask += call.ask_step;
-      multiply_step<MR, NV, kTail>(d, a, a_k, b, last, acc);
-      multiply_step<MR, NV, kTail>(d, a, a_k, b + b_k, last, acc);
-      multiply_step<MR, NV, kTail>(d, a, a_k, b + 2 * b_k, last, acc);
-      multiply_step<MR, NV, kTail>(d, a, a_k, b + 3 * b_k, last, acc);
-      b += 4 * b_k;
+      BATCHDOT_ROLLED
+      for (int rest = Multiply::kUnrolled == 4 ? 4 : rolled(4); rest > 0;
+           rest -= Multiply::kUnrolled) {
+        BATCHDOT_UNROLL
+        for (int step = 0; step < Multiply::kUnrolled; ++step) {
+          multiply_step<Multiply, MR, NV, kTail>(d, a, a_k, b + step * b_k, last, acc);
+        }
+        b += Multiply::kUnrolled * b_k;
+      }
     }
     for (; steps > 0; --steps) {
-      multiply_step<MR, NV, kTail>(d, a, a_k, b, last, acc);
+      multiply_step<Multiply, MR, NV, kTail>(d, a, a_k, b, last, acc);
       b += b_k;
     }
     if (!kTail && call.streams) {
@@ -281,20 +277,36 @@ HWY_INLINE void tile_real_of(const TileCall& call, const T* first_a, const T* b,
   } while (left > 0);
 }
 
-template <class T, int MR, int NV, Access kAccess>
-HWY_INLINE void tiles_real_of(const TileCall& call) {
+// All tiles of a call, each by kTile.
+template <class T, auto kTile>
+HWY_INLINE void run_tiles(const TileCall& call) {
   const auto* a = static_cast<const std::byte*>(call.a);
   const auto* b = static_cast<const std::byte*>(call.b);
   auto* sum = static_cast<std::byte*>(call.sum);
   // Asking for what is there already is free; for an address that is not there it is not.
   const auto* ask = call.ask == nullptr ? b : static_cast<const std::byte*>(call.ask);
   for (int left = call.tiles; left > 0; --left) {
-    tile_real_of<T, MR, NV, kAccess>(call, reinterpret_cast<const T*>(a),
-                                     reinterpret_cast<const T*>(b), reinterpret_cast<T*>(sum), ask);
+    kTile(call, reinterpret_cast<const T*>(a), reinterpret_cast<const T*>(b),
+          reinterpret_cast<T*>(sum), ask);
     a += call.a_tile;
     b += call.b_tile;
     sum += call.sum_tile;
   }
+}
+
+// All tiles of a call, each operand by the way that is fastest.
+template <class T, int MR, int NV, class Multiply>
+HWY_INLINE void tiles_real(const TileCall& call) {
+  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
+  if (call.columns != kWidth) {
+    return run_tiles<T, tile_real_of<T, MR, NV, Multiply, Access::kPartly>>(call);
+  }
+  if constexpr (MR * NV >= kLargeTile) {
+    if (call.a_row == 1 && call.a_k == MR && call.b_k == kWidth) {
+      return run_tiles<T, tile_real_of<T, MR, NV, Multiply, Access::kPacked>>(call);
+    }
+  }
+  run_tiles<T, tile_real_of<T, MR, NV, Multiply, Access::kStrided>>(call);
 }
 
 /// TileCall for real numbers and 32-bit integers.
@@ -311,14 +323,7 @@ HWY_INLINE void tiles_real_of(const TileCall& call) {
 /// (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
-  constexpr int kWidth = NV * static_cast<int>(HWY_LANES(T));
-  if (call.columns != kWidth) return tiles_real_of<T, MR, NV, Access::kPartly>(call);
-  if constexpr (MR * NV >= kLargeTile) {
-    if (call.a_row == 1 && call.a_k == MR && call.b_k == kWidth) {
-      return tiles_real_of<T, MR, NV, Access::kPacked>(call);
-    }
-  }
-  tiles_real_of<T, MR, NV, Access::kStrided>(call);
+  tiles_real<T, MR, NV, MultiplyLanes>(call);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -17,6 +17,7 @@ using kernel::Arithmetic;
 // where they are wider it streams from L2.
 constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
 constexpr std::int64_t kMC = 144, kWideMC = 96;  // rows that share a panel while it is near
+constexpr std::size_t kNarrowBytes = 8;          // of an element; of larger ones half as many rows
 // Elements of a packed block of rhs: 2 MB of f32.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
@@ -536,7 +537,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   };
   step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
-  b.MC = is_wide(step) ? kWideMC : kMC;
+  b.MC = is_wide(step) ? kWideMC : step.kernels->panel_bytes > kNarrowBytes ? kMC / 2 : kMC;
   b.NC = kBlockElements / most_KC(step);
   b.KP = b.KC;
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);

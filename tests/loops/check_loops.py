@@ -9,7 +9,7 @@ A change of a header or of a compiler can undo either, and every bit stays right
 AVX-512, of every height and width, in its innermost loops over k:
 
   the loop is there, once for each way to its operands: whole panels, panels that end inside a vector, and, for large
-  tiles of reals, packed panels of both operands
+  tiles, packed panels of both operands
   it has the multiplications of its steps: MR x NV, by the template arguments in the symbol, times the unrolling
   it stores no vector, and loads none from the stack
 
@@ -47,9 +47,9 @@ KINDS = [
     Kind("i32", r"N_(?P<target>\w+)::tile_real<int, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmulld$", 1, 4, 2, PAIR, 10),
     Kind("i64", r"N_(?P<target>\w+)::tile_real<long, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmuludq$", 3, 4, 2, ("AVX2",), 10),
     Kind("i64", r"N_(?P<target>\w+)::tile_real<long, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmullq$", 1, 4, 2, ("AVX3",), 10),
-    Kind("c64", r"N_(?P<target>\w+)::tile_complex<float, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR),
-    Kind("c128", r"N_(?P<target>\w+)::tile_complex<double, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR),
-    Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, 0, 1, PAIR),
+    Kind("c64", r"N_(?P<target>\w+)::tile_complex<float, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR, 5),
+    Kind("c128", r"N_(?P<target>\w+)::tile_complex<double, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR, 5),
+    Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, 0, 2, PAIR, 10),
     Kind("i8", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vpdpbusd$", 1, 0, 1, ("AVX3",)),
     Kind("bf16", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vdpbf16ps$", 1, 0, 1, ("AVX3",)),
 ]
@@ -64,18 +64,14 @@ KNOWN = {
     ("GNU", "f64", "AVX2", 5, 2): 2,
     ("GNU", "f64", "AVX2", 6, 2): 12,
     ("GNU", "f64", "AVX3", 8, 3): 6,
-    ("GNU", "c64", "AVX2", 5, 1): 8,
-    ("GNU", "c64", "AVX2", 6, 1): 26,
-    ("GNU", "c64", "AVX3", 6, 2): 18,
-    ("GNU", "c128", "AVX2", 5, 1): 8,
-    ("GNU", "c128", "AVX2", 6, 1): 26,
-    ("GNU", "c128", "AVX3", 6, 2): 16,
-    ("GNU", "i16", "AVX2", 5, 2): 5,
-    ("GNU", "i16", "AVX2", 6, 2): 14,
-    ("GNU", "i16", "AVX3", 6, 3): 5,
-    ("GNU", "i16", "AVX3", 7, 3): 11,
-    ("GNU", "i16", "AVX3", 8, 2): 1,
-    ("GNU", "i16", "AVX3", 8, 3): 25,
+    ("GNU", "c64", "AVX2", 5, 1): 4,
+    ("GNU", "c64", "AVX2", 6, 1): 10,
+    ("GNU", "c64", "AVX3", 5, 2): 4,
+    ("GNU", "c64", "AVX3", 6, 2): 16,
+    ("GNU", "c128", "AVX2", 5, 1): 4,
+    ("GNU", "c128", "AVX2", 6, 1): 10,
+    ("GNU", "c128", "AVX3", 5, 2): 4,
+    ("GNU", "c128", "AVX3", 6, 2): 12,
     # It multiplies integers of several steps before it adds any.
     ("GNU", "i32", "AVX2", 2, 2): 15,
     ("GNU", "i32", "AVX2", 3, 2): 26,
