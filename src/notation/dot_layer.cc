@@ -322,17 +322,16 @@ class Reader {
     return {std::get<1>(list[0].value), std::get<1>(list[1].value)};
   }
 
-  // np.tensordot over the axes without the batch, whose shape the result is reshaped to.
+  // np.tensordot over the axes without the batch, whose shape the result is reshaped to. Each axis
+  // less 1 is looked up as Python does: axis 0 is the last one, -1 the last but one.
   Shape tensordot_shape(const std::vector<std::int64_t>& lhs_axes,
                         const std::vector<std::int64_t>& rhs_axes) const {
     Shape reported{lhs_[0]};
+    std::vector<int> contracted[2];
     for (const int operand : {0, 1}) {
       const Shape& shape = shape_of(operand);
-      std::vector<int> contracted;
       for (const std::int64_t given : operand == 0 ? lhs_axes : rhs_axes) {
-        const std::optional<int> axis = axis_from_front(given - 1, shape.rank() - 1);
-        if (!axis) refuse_range(kFunction, operand, given, shape);
-        contracted.push_back(*axis + 1);
+        contracted[operand].push_back(unbatched_axis(operand, given, contracted[operand]));
       }
       for (int axis = 1; axis < shape.rank(); ++axis) {
         if (!shape[axis].is_known()) {
@@ -342,13 +341,29 @@ class Reader {
                            both_shapes(lhs_, rhs_)),
                       place_of(operand, axis, &shape[axis]));
         }
-        if (std::count(contracted.begin(), contracted.end(), axis) == 0) {
-          reported.push_back(shape[axis]);
-        }
+        const std::vector<int>& own = contracted[operand];
+        if (std::count(own.begin(), own.end(), axis) == 0) reported.push_back(shape[axis]);
       }
+    }
+    for (std::size_t i = 0; i < contracted[0].size(); ++i) {
+      check_extents(contracted[0][i], contracted[1][i]);
     }
     if (reported.rank() == 1) reported.push_back(1);
     return reported;
+  }
+  int unbatched_axis(int operand, std::int64_t given, const std::vector<int>& before) const {
+    const Shape& shape = shape_of(operand);
+    const std::optional<int> axis = axis_from_front(given - 1, shape.rank() - 1);
+    if (!axis) refuse_range(kFunction, operand, given, shape);
+    if (std::count(before.begin(), before.end(), *axis + 1) != 0) {
+      throw Error(
+          ErrorCode::kAxesDup,
+          text(kFunction, ": ", name_of(operand), " axis ", *axis + 1, " is contracted twice, as ",
+               dialect_.name(), " counts axes without the batch: axes ", to_string(axes_), "; ",
+               both_shapes(lhs_, rhs_)),
+          place_of_given(operand, *axis + 1, shape));
+    }
+    return *axis + 1;
   }
 
   void read_merge_of_ranges() {
@@ -396,11 +411,11 @@ class Reader {
       Shape product;
       for (const Label label : computed) product.push_back(c.extents[label]);
       Shape target = layer().reported_shape;
-      throw Error(
-          ErrorCode::kNotImplemented,
-          text(kFunction, ": ", dialect_.name(), " multiplies to ", product,
-               " and reshapes that to ", target,
-               " with the batch as what is left, which mixes samples; ", both_shapes(lhs_, rhs_)));
+      throw Error(ErrorCode::kNotImplemented,
+                  text(kFunction, ": ", dialect_.name(), " multiplies to ", product,
+                       " and reshapes that to ", target,
+                       " with the batch as what is left, which mixes samples or axes; ",
+                       both_shapes(lhs_, rhs_)));
     }
     c.contracting_order = default_contracting_order(c);
   }

@@ -189,6 +189,11 @@ TEST(DotLayer, RefusesAndSaysWhere) {
        ErrorCode::kNotImplemented,
        "0.1=?"},
       {"keras-0.3", {2, 3, 4, 5}, {2, 3, 4, 5}, {{3}, {3}}, ErrorCode::kNotImplemented, ""},
+      // Its formula takes 1 off every axis: axis 0 is the last one then.
+      {"keras-0.3", {4, 1}, {4, 1}, -2, ErrorCode::kAxesDup, "0.1=1"},
+      {"keras-0.3", {2, 1, 1}, {2, 1, 1}, {{1}, {1, 1}}, ErrorCode::kAxesLen, ""},
+      {"keras-0.3", {2, 1, 1}, {2, 1, 1}, {{1, 2}, {1, -1}}, ErrorCode::kAxesDup, "1.1=1"},
+      {"keras-0.3", {4, 3}, {4, 1}, {{0}, {0}}, ErrorCode::kDim, "0.1=3 1.1=1"},
   };
   for (const auto& c : kCases) {
     const Error error =
