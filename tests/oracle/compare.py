@@ -21,9 +21,11 @@ DELIBERATE = {
     "fails when run": "Accepted as a symbolic tensor, refused whenever it is computed: `K.dot` of a vector in"
     " Keras 1.0, `ops.dot` of two vectors of different sizes in Keras 3, an einsum of TensorFlow that meets an extent of"
     " 0 under `...` with an unknown one before it meets the one that does not fit. batchdot refuses at once.",
-    "empty dot": "`K.dot` of Keras 1.0 reshapes to (-1, ...); beside an extent of 0 TensorFlow leaves"
+    "empty dot": "`K.dot` of Keras 1.0 and the layer of 0.3 reshape to (-1, ...); beside an extent of 0 TensorFlow leaves"
     " the first dim unknown and computes 0 or 1 for it; batchdot gives what is right, or refuses as later releases do"
     " (EMPTY_RESHAPE).",
+    "reshaped product": "The layer of Keras 0.3 reshapes what the batched product gives to what np.tensordot would give,"
+    " with the batch as what is left, and so mixes samples or axes where the two differ; batchdot refuses (NOT_IMPLEMENTED).",
     "axis below -rank": "An axis below -rank slips through the checks of Keras 2.2.5 and later and sometimes gives"
     " a meaningless result; batchdot refuses (AXIS_RANGE).",
 }
@@ -71,16 +73,16 @@ def shapes(problem, theirs, ours):
     if all(refused):
         return REFUSED
     if not any(refused):
-        same = theirs["shape"] == unnamed(ours["shape"])
-        if "reported_shape" in theirs:
-            same = same and theirs["reported_shape"] == unnamed(ours["reported_shape"])
-        if not same and _empty_dot_of_keras_1_0(problem, theirs["shape"], unnamed(ours["shape"])):
-            return "empty dot"
+        reported = theirs.get("reported_shape")
+        reports_same = reported is None or reported == unnamed(ours["reported_shape"])
+        same = reports_same and theirs["shape"] == unnamed(ours["shape"])
+        if not same and _empty_dot(problem, theirs["shape"], unnamed(ours["shape"])):
+            return "empty dot" if reports_same else DISAGREE
         return AGREE if same else DISAGREE
-    return deliberate(problem, ours) or DISAGREE
+    return deliberate(problem, ours, theirs.get("shape")) or DISAGREE
 
 
-def deliberate(problem, ours):
+def deliberate(problem, ours, their_shape):
     """The deliberate difference that a refusal of ours alone may be."""
     code = ours.get("error", {}).get("code")
     if code == "DIM" and problem["operation"] == "einsum":
@@ -103,15 +105,35 @@ def deliberate(problem, ours):
     is_old_dot = (problem["operation"], problem.get("dialect")) == ("dot", "keras-1.0")
     if code == "EMPTY_RESHAPE" and is_old_dot and problem["shapes"][0][0] == 0:
         return "empty dot"
+    is_old_layer = (problem["operation"], problem.get("dialect")) == ("dot_layer", "keras-0.3")
+    if code == "NOT_IMPLEMENTED" and is_old_layer and _is_reshaped(problem, their_shape):
+        return "reshaped product"
     return None
 
 
-def _empty_dot_of_keras_1_0(problem, theirs, ours):
+def _empty_dot(problem, theirs, ours):
     return (
-        (problem["operation"], problem.get("dialect")) == ("dot", "keras-1.0")
+        (problem["operation"], problem.get("dialect"))
+        in (("dot", "keras-1.0"), ("dot_layer", "keras-0.3"))
         and any(0 in shape for shape in problem["shapes"])
         and [*theirs] == [None, *ours[1:]]
     )
+
+
+def _is_reshaped(problem, reshaped):
+    """Does the layer of Keras 0.3 do more to its product than put in or leave out axes of 1?"""
+    lhs, rhs = problem["shapes"]
+    axes = problem.get("axes")
+    axes = -1 if axes is None else axes
+    if isinstance(axes, list):
+        first = axes[0][0], axes[1][0]  # which choose the product
+    else:
+        first = (axes % len(lhs), axes % len(rhs)) if axes < 0 else (len(lhs) - axes, 1)
+    sides = [
+        shape[-2 if axis == len(shape) - 1 else -1] for shape, axis in zip(problem["shapes"], first)
+    ]
+    product = [*lhs[:-2], *sides]
+    return [d for d in product[1:] if d != 1] != [d for d in reshaped[1:] if d != 1]
 
 
 def _below_rank(problem):
@@ -169,7 +191,8 @@ def values(problem, dtypes, theirs, ours):
     if "error" in ours:
         if ours["error"].get("code") == "DTYPE" and len(set(dtypes)) > 1:
             return "promotion", ""
-        return deliberate(problem, ours) or DISAGREE, "batchdot refuses"
+        shape = theirs["exact"].shape if "exact" in theirs else None
+        return deliberate(problem, ours, shape) or DISAGREE, "batchdot refuses"
     if "broken" in theirs or refused[0]:
         return DISAGREE, "the judge refuses"
     dtype, array, exact = dtypes[0], ours["array"], theirs["exact"]
@@ -177,9 +200,7 @@ def values(problem, dtypes, theirs, ours):
     if array.dtype != np.dtype(expected):
         return DISAGREE, f"dtype {array.dtype}, expected {expected}"
     if array.shape != exact.shape:
-        if array.size == 0 and _empty_dot_of_keras_1_0(
-            problem, [None, *exact.shape[1:]], array.shape
-        ):
+        if array.size == 0 and _empty_dot(problem, [None, *exact.shape[1:]], array.shape):
             return "empty dot", ""
         return DISAGREE, f"shape {array.shape}, the judge's is {exact.shape}"
     if dtype in ("i8", "i32", "i64"):

@@ -94,13 +94,14 @@ class OldKeras(Graph):
         )
         import keras
         import keras.backend
+        import keras.layers.core
 
         assert keras.__version__ == judge.source, keras.__version__
         self.keras, self.release = keras, release
         super().__init__(tensorflow_1.v1)
 
     def placeholder(self, operation, shape, dtype):
-        if operation != "dot_layer":
+        if operation != "dot_layer" or self.release < (1,):
             return super().placeholder(operation, shape, dtype)
         name = self.v1.as_dtype(dtype).name
         return self.keras.layers.Input(batch_shape=tuple(shape), dtype=name)
@@ -114,6 +115,8 @@ class OldKeras(Graph):
         }
 
     def _dot_layer(self, x, y, problem):
+        if self.release < (1,):
+            return self._merge_of_layers(x, y, problem)
         axes, normalize = _layer_axes(problem), problem.get("normalize", False)
         if self.release < (2,):  # Merge was the layer then
             mode = "cos" if normalize else "dot"
@@ -121,6 +124,22 @@ class OldKeras(Graph):
         else:
             result = self.keras.layers.Dot(axes=axes, normalize=normalize)([x, y])
         return result, self.keras.backend.int_shape(result)  # from 2.0 on what the layer says
+
+    def _merge_of_layers(self, x, y, problem):
+        """The layer of Keras 0.3, which is made of two layers: here of two that give their input."""
+        core = self.keras.layers.core
+        layers = [core.Layer(batch_input_shape=shape) for shape in problem["shapes"]]
+        for layer, tensor in zip(layers, (x, y)):
+            layer.input = tensor  # the one that it has made is of float32
+        mode = "cos" if problem.get("normalize", False) else "dot"
+        axes = {} if problem.get("axes") is None else {"dot_axes": problem["axes"]}
+        merge = core.Merge(layers, mode=mode, **axes)
+        try:
+            return merge.get_output(), merge.output_shape
+        except AttributeError as error:
+            if "dimshuffle" not in str(error):
+                raise
+            raise TypeError(str(error)) from error  # a method of Theano's tensors: never computes
 
 
 class TensorFlow115(Graph):

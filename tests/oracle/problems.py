@@ -36,10 +36,11 @@ FULL = Limits(extent=300, work=20_000_000, numbers=1 << 22)
 
 
 def shape_problems(judge, operation, count, seed, limits):
-    """Problems for a judge. Where the judge has to compute, all extents are known."""
+    """Problems for a judge. Where the judge has to compute, they are small."""
     rng = random.Random(f"{seed} shapes {judge.name} {operation}")
-    computed = judge.environment == "numpy"
-    known = computed or judge.environment == "jax"
+    known = judge.environment in ("numpy", "jax")
+    asks_numpy = (judge.dialect, operation) == ("keras-0.3", "dot_layer")  # what its shape is
+    computed = judge.environment == "numpy" or asks_numpy
     made = []
     while len(made) < count:
         problem = _MAKERS[operation](rng, judge, limits)
@@ -48,6 +49,8 @@ def shape_problems(judge, operation, count, seed, limits):
         if rng.random() < 0.33:
             _change(rng, problem, judge)
         if computed and _cost(problem) > min(limits.work, 1_000_000):
+            continue
+        if asks_numpy and not _fits(problem, limits):
             continue
         if _meant_for(judge, problem):
             made.append(problem)
@@ -163,6 +166,8 @@ def _product_per_sample(rng, limits):
 
 
 def _dot_layer(rng, judge, limits):
+    if judge.dialect == "keras-0.3":
+        return _merge_of_ranges(rng, judge, limits)
     while True:
         problem = _batch_dot(rng, judge, limits)
         axes = problem.get("axes")
@@ -183,13 +188,51 @@ def _dot_layer(rng, judge, limits):
     return problem
 
 
+def _merge_of_ranges(rng, judge, limits):
+    """The layer of Keras 0.3: of an int it makes two lists of axes, or it is given the lists."""
+    rank = rng.choice((2, 3, 3, 3, 4, 4, 5))
+    if rng.random() < 0.5:
+        axes = rng.choice((-1, -1, 1, 1, -2, 2, rng.randint(-rank, rank)))
+        if axes < 0:
+            lists = [range(axes % rank, rank)] * 2
+        else:
+            lists = [range(rank - axes, rank), range(1, axes + 1)]
+    else:
+        count = min(rng.choice((1, 1, 1, 1, 2)), rank - 1)
+        first = 0 if rng.random() < 0.1 else 1
+        axes = [rng.sample(range(first, rank), count) for _ in range(2)]
+        if rng.random() < 0.15:
+            axes[0] = [axis - rank for axis in axes[0]]
+        lists = axes
+    # What its check, np.tensordot and the batched product want to be equal.
+    pairs = [(axis, axis) for axis in range(rank - 2)]
+    pairs += [(lhs % rank, rhs % rank) for lhs, rhs in zip(*lists)]
+    pairs += [((lhs - 1) % (rank - 1) + 1, (rhs - 1) % (rank - 1) + 1) for lhs, rhs in zip(*lists)]
+    pairs += [tuple(rank - 1 if rank - 1 in own[:1] else rank - 2 for own in lists)]
+    shapes = [list(range(rank)), list(range(rank, 2 * rank))]  # first a number for each extent
+    for lhs, rhs in pairs:
+        kept, gone = shapes[0][lhs], shapes[1][rhs]
+        shapes = [[kept if each == gone else each for each in shape] for shape in shapes]
+    extents = _extents(rng, limits, 2 * rank)
+    if rng.random() < 0.4:  # axes of 1 are what the reshape of the product may move
+        extents[1:] = [1 if rng.random() < 0.6 else each for each in extents[1:]]
+    problem = {"operation": "dot_layer", "dialect": judge.dialect}
+    problem["shapes"] = [[extents[each] for each in shape] for shape in shapes]
+    if axes != -1 or rng.random() < 0.7:
+        problem["axes"] = axes
+    if rng.random() < 0.03:
+        problem["normalize"] = True
+    return problem
+
+
 def _dot(rng, judge, limits):
-    lhs = _extents(
-        rng,
-        limits,
-        rng.choice((1, 2, 2, 3, 3, 4, 5) if judge.dialect == "keras-3" else (2, 2, 3, 3, 4, 5)),
-    )
-    rhs = _extents(rng, limits, rng.choice((2, 2, 3, 3, 4, 1 if judge.dialect == "keras-3" else 2)))
+    if judge.dialect == "keras-0.3":  # matrices, and now and then what is none
+        ranks = (2, 2, 2, 2, 2, 2, 2, 1, 3), (2, 2, 2, 2, 2, 2, 2, 1, 3)
+    elif judge.dialect == "keras-3":
+        ranks = (1, 2, 2, 3, 3, 4, 5), (2, 2, 3, 3, 4, 1)
+    else:
+        ranks = (2, 2, 3, 3, 4, 5), (2, 2, 3, 3, 4, 2)
+    lhs, rhs = (_extents(rng, limits, rng.choice(own)) for own in ranks)
     rhs[-2 if len(rhs) > 1 else -1] = lhs[-1]
     return {"operation": "dot", "dialect": judge.dialect, "shapes": [lhs, rhs]}
 

@@ -23,7 +23,7 @@ def _old(dialect, release, functions=ALL_KERAS, old_matmul=True):
 
 
 JUDGES = (
-    _old("keras-0.3", "0.3.3", ("batch_dot",)),
+    _old("keras-0.3", "0.3.3"),
     _old("keras-1.0", "1.0.8"),
     _old("keras-1.2", "1.2.2"),
     _old("keras-2.0", "2.0.9"),

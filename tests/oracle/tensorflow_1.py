@@ -64,6 +64,13 @@ def matmul_before_1_14(
         )
 
 
+def matmul_of_matrices(a, b, transpose_a=False, transpose_b=False, name=None):
+    """tf.matmul of the releases before 0.12, the rank-2 op and no other."""
+    return real.raw_ops.MatMul(
+        a=a, b=b, transpose_a=bool(transpose_a), transpose_b=bool(transpose_b), name=name
+    )
+
+
 def batch_matmul(x, y, adj_x=None, adj_y=None, name=None):
     """tf.batch_matmul of the releases before 1.0."""
     return real.raw_ops.BatchMatMul(x=x, y=y, adj_x=bool(adj_x), adj_y=bool(adj_y), name=name)
@@ -81,10 +88,10 @@ def install(keras_folder, early, old_matmul):
     dressed.__getattr__ = lambda name: getattr(v1, name)
     dressed.python = sys.modules["tensorflow.python"]
     dressed.__version__ = "1.13.0" if old_matmul else "1.14.0"
-    if early:
-        dressed.batch_matmul = batch_matmul
     if old_matmul:
         dressed.matmul = matmul_before_1_14
+    if early:
+        dressed.matmul, dressed.batch_matmul = matmul_of_matrices, batch_matmul
     for name in [n for n in sys.modules if n == "keras" or n.startswith("keras.")]:
         del sys.modules[name]
     sys.modules["tensorflow"] = dressed

@@ -72,6 +72,20 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [1, 2, 4]}, reshape, **empty), "empty dot")
         empty["shapes"] = [[2, 0, 0], [0, 4]]
         self.assertEqual(self.outcome({"shape": [2, 0, 4]}, reshape, **empty), compare.DISAGREE)
+        layer = {"operation": "dot_layer", "dialect": "keras-0.3", "axes": [[2], [2]]}
+        layer["shapes"] = [[4, 1, 3], [4, 0, 3]]
+        theirs = {"shape": [None, 1, 0], "reported_shape": [4, 1, 0]}
+        ours = {"shape": [4, 1, 0], "reported_shape": [4, 1, 0]}
+        self.assertEqual(self.outcome(theirs, ours, **layer), "empty dot")
+        ours["reported_shape"] = [None, 1, 0]
+        self.assertEqual(self.outcome(theirs, ours, **layer), compare.DISAGREE)
+        reshape = {"error": {"code": "NOT_IMPLEMENTED"}}
+        square = {**layer, "shapes": [[4, 2, 3, 5]] * 2, "axes": -1}
+        mixed = {"shape": [2, 2, 3, 2, 3]}
+        self.assertEqual(self.outcome(mixed, reshape, **square), "reshaped product")
+        square["shapes"] = [[4, 1, 3, 5]] * 2
+        ones = {"shape": [4, 1, 3, 1, 3]}
+        self.assertEqual(self.outcome(ones, reshape, **square), compare.DISAGREE)
         self.assertEqual(self.outcome({"shape": [2, 1]}, below, axes=[-3, 1]), "axis below -rank")
         self.assertEqual(self.outcome({"shape": [2, 1]}, below, axes=[-2, 1]), compare.DISAGREE)
 

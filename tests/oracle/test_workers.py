@@ -30,6 +30,11 @@ B = ["keras-2.2.5", "keras-2.3", "tf.keras-2", "keras-3"]
 REFUSED = "refused"
 Q, BQ = [N, 36, 8, 24], [36, 8, 24]
 
+
+def both(shape):
+    return {"shape": shape, "reported_shape": shape}
+
+
 SHAPES = [
     # The question that started it, placeholders and fixed sizes.
     (A, "batch_dot", [Q, Q], {"axes": [1, 1]}, [N, 36, 24, 24]),
@@ -161,8 +166,50 @@ SHAPES = [
         {"axes": [1, 1]},
         {"shape": [N, 4, 5], "reported_shape": [N, 4, 5]},
     ),
+    # The layer of 0.3 makes ranges of an int and reshapes to what np.tensordot says.
+    (["keras-0.3"], "dot_layer", [[N, 5, 3], [N, 4, 3]], {}, both([N, 5, 4])),
+    (["keras-0.3"], "dot_layer", [[N, 5, 3], [N, 3, 4]], {"axes": 1}, both([N, 5, 4])),
+    (["keras-0.3"], "dot_layer", [BQ, BQ], {"axes": [[2], [2]]}, both([36, 8, 8])),
+    (["keras-0.3"], "dot_layer", [BQ, BQ], {"axes": [2, 2]}, REFUSED),
+    (["keras-0.3"], "dot_layer", [Q, Q], {"axes": -1}, both([N, 36, 8, 36, 8])),
+    (["keras-0.3"], "dot_layer", [Q, Q], {"axes": -2}, both([N, 36, 36])),
+    (
+        ["keras-0.3"],
+        "dot_layer",
+        [BQ, BQ],
+        {"axes": 2},
+        {"shape": [36 * 24 * 24, 1], "reported_shape": [36, 1]},
+    ),
+    (
+        ["keras-0.3"],
+        "dot_layer",
+        [[4, 2, 3, 5]] * 2,
+        {"axes": [[3], [3]]},
+        {"shape": [2, 2, 3, 2, 3], "reported_shape": [4, 2, 3, 2, 3]},
+    ),
+    (
+        ["keras-0.3"],
+        "dot_layer",
+        [[5, 0, 4]] * 2,
+        {},
+        {"shape": [N, 0, 0], "reported_shape": [5, 0, 0]},
+    ),
+    (["keras-0.3"], "dot_layer", [[5, N, 3], [5, 4, 3]], {"axes": -1}, REFUSED),
+    (["keras-0.3"], "dot_layer", [[4, 1], [4, 1]], {"axes": -2}, REFUSED),  # the axes 0 and 1
+    (["keras-0.3"], "dot_layer", [[4, 3], [4, 1]], {"axes": [[0], [0]]}, REFUSED),
+    (["keras-0.3"], "dot_layer", [[4, 5], [4, 5]], {"axes": 1, "normalize": True}, REFUSED),
+    (
+        ["keras-0.3"],
+        "dot_layer",
+        [[4, 5], [4, 5]],
+        {"axes": [[1], [1]], "normalize": True},
+        REFUSED,
+    ),
     # K.dot.
-    (A + B, "dot", [[4, 2], [2, 4]], {}, [4, 4]),
+    (["keras-0.3", *A, *B], "dot", [[4, 2], [2, 4]], {}, [4, 4]),
+    (["keras-0.3"], "dot", [[4, 3], [5, 3, 2]], {}, REFUSED),
+    (["keras-0.3"], "dot", [[5, 4, 3], [5, 3, 2]], {}, REFUSED),
+    (["keras-0.3"], "dot", [[3], [3, 4]], {}, REFUSED),
     (A + B, "dot", [[4, 3], [5, 3, 2]], {}, [4, 5, 2]),
     (A + B, "dot", [[2, 3], [4, 3, 5]], {}, [2, 4, 5]),
     (A + B, "dot", [[32, 28, 3], [3, 4]], {}, [32, 28, 4]),
@@ -212,6 +259,10 @@ VALUES = [
     (A + B, "batch_dot", [L1, L2], {"axes": 2}, [[[16, 6], [12, 10]]]),
     (A, "batch_dot", [[[[1j, 2]]], [[[1j, 2]]]], {"axes": 2}, [[[5 + 0j]]]),
     (B, "batch_dot", [[[[1j, 2]]], [[[1j, 2]]]], {"axes": 2}, [[[3 + 0j]]]),
+    (["keras-0.3"], "dot_layer", [M1, M2], {"axes": 1}, [[[19, 22], [43, 50]]]),
+    (["keras-0.3"], "dot_layer", [M1, M2], {"axes": [[2], [2]]}, [[[17, 23], [39, 53]]]),
+    (["keras-0.3"], "dot_layer", [[[1], [2]]] * 2, {}, [[1], [2], [2], [4]]),  # samples mixed
+    (["keras-0.3"], "dot", [M1[0], M2[0]], {}, [[19, 22], [43, 50]]),
     (
         A[2:-1] + ["tf.keras-2"],
         "dot_layer",
