@@ -159,6 +159,13 @@ class Figure:
         return statistics.median(self.samples) if self.samples else self.estimate
 
 
+def main_of(workload):
+    """What a permuted workload is compared with, in turns: the same problem in its main order of axes. Else None."""
+    if workload.group != "permuted":
+        return None
+    return next(main for main in workloads.MAIN if main.name == workload.name.split(".")[0])
+
+
 def line_of(workload):
     lhs, rhs, _ = workload.shapes()
     return " ".join([workload.dtype, workload.equation, *(",".join(map(str, shape)) for shape in (lhs, rhs))])
@@ -170,14 +177,12 @@ def dismiss(workers, name):
 
 
 def measure(workload, workers, judge, options, notes):
-    """{library: Figure} of one workload."""
+    """{library: Figure} of one workload. A worker that has the name of a main workload computes that one instead."""
     figures = {}
-    asks_peers = workload.group != "permuted" and workload.name not in workloads.OUR_MODES
+    main = main_of(workload)
     for name, worker in list(workers.items()):
-        if name != "batchdot" and not asks_peers:
-            continue
         try:
-            answer = worker.ask("load " + line_of(workload))
+            answer = worker.ask("load " + line_of(main if main and name == main.name else workload))
             if not answer.startswith("ok "):
                 notes.append(f"{workload.name}: {name}: {answer.removeprefix('no ')}")
                 continue
@@ -185,7 +190,8 @@ def measure(workload, workers, judge, options, notes):
             figure = Figure(max(float(seconds), 1e-9), how)  # a call may be shorter than the clock's step
             best = min((other.estimate for peer, other in figures.items() if peer != "batchdot" and not other.wrong),
                        default=math.inf)
-            if workload.name != "plan_4x4x4" and figure.estimate <= HOPELESS * best:
+            is_judged = workload.name != "plan_4x4x4" and not (main and name == main.name)
+            if is_judged and figure.estimate <= HOPELESS * best:
                 judge.ask("spoil")
                 worker.ask("run 1")
                 worker.ask("store")
@@ -243,15 +249,6 @@ def row_of(workload, threads, figures, bounds):
         if ours:
             row["ratio"] = round(right[best].seconds / ours.seconds, 3)
     return row
-
-
-def compare_with_main(row, rows):
-    """A permuted row has no peers: its ratio is to the same problem in its main order of axes, in the same run."""
-    main = row["workload"].split(".")[0]
-    before = next((other for other in rows if other["workload"] == main and other["threads"] == row["threads"]), None)
-    if row["group"] == "permuted" and before and before["seconds"] and row["seconds"]:
-        row["best_peer"], row["ratio"] = main, round(before["seconds"] / row["seconds"], 3)
-        row["peers"][main] = {key: before[key] for key in ("gflops", "seconds")}
 
 
 def significant(number, digits=4):
@@ -449,20 +446,24 @@ class Run:
         for worker in crew.values() if self.options.cpu_time else ():
             worker.ask("cpu-time")
 
+    def one_more(self, threads, *words):
+        """A process of ours for one row alone."""
+        command = [our_program(self.options), *words]
+        return Worker("batchdot", command, self.memory, self.size, threads, self.cpus_of(threads))
+
     def measure_row(self, workload, threads):
+        crew, extra = self.crews[threads], {}
         if mode := workloads.OUR_MODES.get(workload.name):
-            command = [our_program(self.options), mode]
-            crew = {"batchdot": Worker(mode, command, self.memory, self.size, threads, {self.cpus[-1]})}
-            try:
-                self.tell_clock(crew)
-                figures = measure(workload, crew, self.judge, self.options, self.notes)
-            finally:
-                end_all(crew)
-        else:
-            crew = self.crews[threads]
+            crew = extra = {"batchdot": self.one_more(threads, mode)}
+        elif main := main_of(workload):
+            extra = {main.name: self.one_more(threads)}
+            crew = {"batchdot": crew["batchdot"], **extra}
+        try:
+            self.tell_clock(extra)
             figures = measure(workload, crew, self.judge, self.options, self.notes)
+        finally:
+            end_all(extra)
         row = row_of(workload, threads, figures, Bounds(self.bounds[threads], threads))
-        compare_with_main(row, self.rows)
         self.rows.append(row)
         print(table_line(row), flush=True)
         if self.options.verbose:
