@@ -104,8 +104,9 @@ HWY_INLINE void tile_complex_of(const TileCall& call, const T* first_a, const T*
     for (; steps >= 4; steps -= 4) {
       __builtin_prefetch(ask, 0, 2);
       ask += call.ask_step;
-      BATCHDOT_ROLLED  // no register is free for more of k
-          for (int pairs = rolled(2); pairs > 0; --pairs) {
+      // No register is free for more of k.
+      BATCHDOT_ROLLED
+      for (int pairs = rolled(2); pairs > 0; --pairs) {
         multiply_complex_step<kSwapped, MR, NV>(d, a, a_k, b, re, im);
         multiply_complex_step<kSwapped, MR, NV>(d, a, a_k, b + b_k, re, im);
         b += 2 * b_k;
@@ -155,16 +156,13 @@ void pack_complex_pairs(const PackCall& call) {
   }
 }
 
-/// The same by vectors of one number.
+/// The same where there are vectors: a number is moved as one, re and im at once.
 template <class T>
 void pack_complex_numbers(const PackCall& call);
 
-#if HWY_TARGET != HWY_SCALAR  // which has one lane, and is not used
+#if HWY_TARGET != HWY_SCALAR  // its vectors have one lane
 template <class T>
 void pack_complex_numbers(const PackCall& call) {
-  if constexpr (sizeof(T) == 4) {  // a number is moved as f64 are
-    if (!call.conjugate) return pack_real<double, double>(call);
-  }
   const hn::FixedTag<T, 2> d;
   const hn::Vec<decltype(d)> sign =
       call.conjugate ? hn::OddEven(hn::Set(d, T{-0.0}), hn::Zero(d)) : hn::Zero(d);

@@ -25,12 +25,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Two products in each lane, of the i16 that are halves of a word.
 struct MultiplyPairs {
+  // Products take a register before they are added: Clang has enough for two steps, GCC, which
+  // multiplies all before it adds any, for one.
 #if defined(__clang__)
-  static constexpr int kUnrolled = 2;  // products take a register
+  static constexpr int kUnrolled = 2;
 #else
-  static constexpr int kUnrolled = 1;  // GCC multiplies before it adds any
+  static constexpr int kUnrolled = 1;
 #endif
-  static constexpr bool kIsPadded = true;
+  static constexpr bool kReadsWholeVectors = true;
   template <class V>
   static HWY_INLINE V add(V a, V b, V c) {
     const hn::DFromV<V> d;

@@ -53,7 +53,7 @@ struct TileCall {
   /// `columns` fill NV vectors, and sum and its rows are aligned to a vector: lines are written
   /// past the caches.
   bool streams;
-  bool prefetches_sums;  ///< sum is far away
+  bool prefetches_sums;  ///< sum may not be in the first cache
   /// So many tiles one after the other, all alike: the next one begins so many bytes further.
   int tiles = 1;
   std::int64_t a_tile = 0, b_tile = 0, sum_tile = 0;

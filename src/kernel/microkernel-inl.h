@@ -66,11 +66,12 @@ HWY_INLINE V multiply_i64(V a, V b) {
 #endif
 }
 
-// What a tile does with an element of a, one of b and their sum so far: here one product in each
-// lane.
+// What tiles and dots do with an element of a, one of b and their sum so far: here one product in
+// each lane.
 struct MultiplyLanes {
-  static constexpr int kUnrolled = 4;       // steps of k in a loop
-  static constexpr bool kIsPadded = false;  // b is always a panel: whole vectors may be read
+  static constexpr int kUnrolled = 4;  // steps of k in a loop
+  // If so, b is always a panel. Else columns that do not exist are not read.
+  static constexpr bool kReadsWholeVectors = false;
   template <class V>
   static HWY_INLINE V add(V a, V b, V c) {
     if constexpr (hwy::IsFloat<hn::TFromV<V>>()) {
@@ -108,7 +109,7 @@ class FirstLanes {
 #else
     HWY_ALIGN T copy[HWY_LANES(T)];
     hn::Store(v, d, copy);
-    static_assert(HWY_LANES(T) <= 8);
+    static_assert(HWY_LANES(T) <= 8);  // what the pieces make up, less than a vector
     const T* from = copy;
     copy_piece<4>(from, to);
     copy_piece<2>(from, to);
@@ -120,10 +121,12 @@ class FirstLanes {
   // As the bits of a number make it up, the count is made up of halves, quarters, eighths.
   template <int kLanes>
   HWY_INLINE void copy_piece(const T*& from, T*& to) const {
-    if ((count_ & kLanes) == 0) return;
-    std::memcpy(to, from, kLanes * sizeof(T));
-    from += kLanes;
-    to += kLanes;
+    if constexpr (kLanes < HWY_LANES(T)) {
+      if ((count_ & kLanes) == 0) return;
+      std::memcpy(to, from, kLanes * sizeof(T));
+      from += kLanes;
+      to += kLanes;
+    }
   }
 
   hn::Mask<D> exists_;
@@ -180,8 +183,8 @@ HWY_INLINE void multiply_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTR
   hn::Vec<D> b_row[NV];
   BATCHDOT_UNROLL
   for (int v = 0; v < NV; ++v) {
-    b_row[v] = kTail && !Multiply::kIsPadded && v == NV - 1 ? last.load(d, b + v * lanes)
-                                                            : hn::LoadU(d, b + v * lanes);
+    b_row[v] = kTail && !Multiply::kReadsWholeVectors && v == NV - 1 ? last.load(d, b + v * lanes)
+                                                                     : hn::LoadU(d, b + v * lanes);
   }
   BATCHDOT_UNROLL
   for (int i = 0; i < MR; ++i) {
@@ -206,7 +209,7 @@ HWY_INLINE void prefetch_sums(const T* sum, std::int64_t row) {
 // strides; or in packed panels, whose strides are constants. Those take a tenth fewer instructions.
 // Tiles of so many vectors have that form: large products consist of them.
 enum class Access : std::uint8_t { kPartly, kStrided, kPacked };
-inline constexpr int kLargeTile = 10;
+inline constexpr int kLargeTile = 10;  // tests/loops/check_loops.py has it too
 
 // One tile of a call.
 template <class T, int MR, int NV, class Multiply, Access kAccess>

@@ -158,7 +158,7 @@ class Reader {
   }
 
   // Compared as declared: unknown equals unknown, and differs from every number.
-  void check_extents(int lhs_axis, int rhs_axis) const {
+  void check_extents(int lhs_axis, int rhs_axis, const std::string& why = {}) const {
     const Dim& lhs_dim = lhs_[lhs_axis];
     const Dim& rhs_dim = rhs_[rhs_axis];
     const bool both_known = lhs_dim.is_known() && rhs_dim.is_known();
@@ -167,7 +167,7 @@ class Reader {
     throw Error(ErrorCode::kDim,
                 text(kFunction, ": contracting extents differ: lhs axis ", lhs_axis, " has ",
                      lhs_dim, ", rhs axis ", rhs_axis, " has ", rhs_dim,
-                     both_known ? "" : " (the layer compares what is declared)", "; ",
+                     both_known ? "" : " (the layer compares what is declared)", why, "; ",
                      both_shapes(lhs_, rhs_)),
                 place_of(0, lhs_axis, lhs_dim, 1, rhs_axis, rhs_dim));
   }
@@ -346,30 +346,43 @@ class Reader {
       }
     }
     for (std::size_t i = 0; i < contracted[0].size(); ++i) {
-      check_extents(contracted[0][i], contracted[1][i]);
+      check_extents(contracted[0][i], contracted[1][i], unbatched());
     }
     if (reported.rank() == 1) reported.push_back(1);
     return reported;
   }
+  std::string unbatched() const {
+    return text(", as ", dialect_.name(), " counts axes without the batch");
+  }
   int unbatched_axis(int operand, std::int64_t given, const std::vector<int>& before) const {
     const Shape& shape = shape_of(operand);
     const std::optional<int> axis = axis_from_front(given - 1, shape.rank() - 1);
-    if (!axis) refuse_range(kFunction, operand, given, shape);
+    if (!axis) {
+      throw Error(ErrorCode::kAxisRange,
+                  text(kFunction, ": axis ", given, " of ", name_of(operand), " is out of range",
+                       unbatched(), ": rank ", shape.rank(), " with it; ", both_shapes(lhs_, rhs_)),
+                  place_of_given(operand, given, shape));
+    }
     if (std::count(before.begin(), before.end(), *axis + 1) != 0) {
       throw Error(
           ErrorCode::kAxesDup,
-          text(kFunction, ": ", name_of(operand), " axis ", *axis + 1, " is contracted twice, as ",
-               dialect_.name(), " counts axes without the batch: axes ", to_string(axes_), "; ",
-               both_shapes(lhs_, rhs_)),
+          text(kFunction, ": ", name_of(operand), " axis ", *axis + 1, " is contracted twice",
+               unbatched(), ": axes ", to_string(axes_), "; ", both_shapes(lhs_, rhs_)),
           place_of_given(operand, *axis + 1, shape));
     }
     return *axis + 1;
   }
 
   void read_merge_of_ranges() {
-    check_not_scalar(0);
-    check_not_scalar(1);
     const auto [lhs_axes, rhs_axes] = two_lists();
+    for (const int operand : {0, 1}) {
+      if (shape_of(operand).rank() >= 2) continue;
+      throw Error(
+          ErrorCode::kRank,
+          text(kFunction, ": ", name_of(operand), " has ", wrong_rank(shape_of(operand), 2), ", ",
+               dialect_.name(), " contracts no batch axis; ", both_shapes(lhs_, rhs_)),
+          place_of_rank(operand, shape_of(operand), 2));
+    }
     if (lhs_axes.empty() || lhs_axes.size() != rhs_axes.size()) {
       refuse_axes(ErrorCode::kAxesLen, kFunction,
                   text(dialect_.name(), " makes ", lhs_axes.size(), " axes of lhs and ",

@@ -59,12 +59,12 @@ class Reader {
     return is_above_matrices() && (form == DotForm::kFlattened || form == DotForm::kFlattenedKnown);
   }
 
-  [[noreturn]] void refuse_rank(ErrorCode code, int operand, std::string_view why) const {
-    constexpr int kNeeded = 2;
+  [[noreturn]] void refuse_rank(ErrorCode code, int operand, int needed,
+                                std::string_view why) const {
     throw Error(code,
-                text("dot: ", name_of(operand), " has ", wrong_rank(shape_of(operand), kNeeded),
+                text("dot: ", name_of(operand), " has ", wrong_rank(shape_of(operand), needed),
                      ", ", dialect_.name(), " ", why, "; ", both_shapes(lhs_, rhs_)),
-                place_of_rank(operand, shape_of(operand), kNeeded));
+                place_of_rank(operand, shape_of(operand), needed));
   }
 
   void check_ranks() const {
@@ -72,20 +72,24 @@ class Reader {
       const int rank = shape_of(operand).rank();
       switch (reading_.rules->form) {
         case DotForm::kMatrices:
-          if (rank != 2) refuse_rank(ErrorCode::kRank, operand, "multiplies matrices only");
+          if (rank != 2) refuse_rank(ErrorCode::kRank, operand, 2, "multiplies matrices only");
           break;
         case DotForm::kFlattenedKnown:
         case DotForm::kFlattened: {
           // A vector on the left is understood beside a tensor of rank 3 or more, by accident.
           const bool takes_vector =
               operand == 0 && is_above_matrices() && reading_.rules->form == DotForm::kFlattened;
-          if (rank < (takes_vector ? 1 : 2)) {
-            refuse_rank(ErrorCode::kRank, operand, "multiplies matrices and tensors, not vectors");
+          const int needed = takes_vector ? 1 : 2;
+          if (rank < needed) {
+            refuse_rank(ErrorCode::kRank, operand, needed,
+                        takes_vector ? "multiplies no scalars"
+                                     : "multiplies matrices and tensors, not vectors");
           }
           break;
         }
         case DotForm::kScript:
-          if (rank < 2) refuse_rank(ErrorCode::kNotImplemented, operand, "needs rank 2 at least");
+          if (rank < 2)
+            refuse_rank(ErrorCode::kNotImplemented, operand, 2, "needs rank 2 at least");
           break;
         case DotForm::kNumPy:
           break;

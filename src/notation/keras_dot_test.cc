@@ -134,7 +134,7 @@ TEST(KerasDot, RefusesAndSaysWhere) {
       {"keras-1.0", {3}, {2, 3, 4}, ErrorCode::kRank, "0.1=1 ?=2"},
       {"keras-2.2", {2, 4, 3}, {3}, ErrorCode::kRank, "1.1=1 ?=2"},
       {"keras-2.2", {3}, {3, 4}, ErrorCode::kRank, "0.1=1 ?=2"},
-      {"keras-2.2", {}, {2, 3, 4}, ErrorCode::kRank, "0.0=0 ?=2"},
+      {"keras-2.2", {}, {2, 3, 4}, ErrorCode::kRank, "0.0=0 ?=1"},
       {"keras-2.2", {3, 4}, {5, 6}, ErrorCode::kDim, "0.1=4 1.0=5"},
       {"tf.keras-2", {2, 3, 4}, {7, 5, kUnknown}, ErrorCode::kDim, "0.2=4 1.1=5"},
       {"keras-3", {3, 4}, {5, 6}, ErrorCode::kDim, "0.1=4 1.0=5"},

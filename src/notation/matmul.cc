@@ -39,10 +39,10 @@ Side side_of(int operand, const Shape& shape, bool transpose, bool adjoint) {
                 place);
   }
   if (shape.empty()) {
-    throw Error(
-        ErrorCode::kRank,
-        text("matmul: an operand is a scalar: ", name, " has ", wrong_rank(shape, 1), ": shape ()"),
-        place_of_rank(operand, shape, 1));
+    throw Error(ErrorCode::kRank,
+                text("matmul: an operand is a scalar: ", name, " has ", wrong_rank(shape, 1),
+                     ", at least 1 is needed: shape ()"),
+                place_of_rank(operand, shape, 1));
   }
   const bool swapped = transpose || adjoint;
   if (shape.rank() == 1) {

@@ -128,9 +128,12 @@ std::string missing_in(const Problem& problem, const Error& error) {
     // One axis or one rank is wrong: its operand with all its extents.
     if (!contains(message, shape_text)) return "the operand's shape";
     if (error.code() == ErrorCode::kRank) {  // the axis that is missing or too many, both ranks
-      if (!place.axis || !contains(message, "axis " + std::to_string(*place.axis)))
-        return "the axis";
-      if (place.extent.empty() || place.other_extent.empty()) return "both ranks";
+      const int rank = problem.shapes[static_cast<std::size_t>(*place.operand)].rank();
+      if (!place.axis || !contains_number(message, std::to_string(*place.axis))) return "the axis";
+      if (!contains(message, "rank " + std::to_string(rank))) return "the rank";
+      if (place.extent != std::to_string(rank)) return "the true rank";
+      const int needed = place.other_extent.empty() ? rank : std::stoi(place.other_extent);
+      if (needed == rank || std::min(rank, needed) != *place.axis) return "the rank that is needed";
     }
     return {};
   }
