@@ -14,9 +14,12 @@ endfunction()
 
 # batchdot_share_headers(<name> LEVEL <option> HEADERS <header>... [LINK <target>...]): headers that most files of a
 # target include, a third of what they take to compile, are compiled once for all targets with the same headers, level of
-# optimisation and definitions, which the linked targets bring. The preset `dev` leaves them out and so notices a file that does
-# not include what it uses.
+# optimisation and definitions, which the linked targets bring. GCC goes without them and so notices a file that does not include
+# what it uses; so does whoever embeds the library.
 function(batchdot_share_headers name)
+  if(NOT PROJECT_IS_TOP_LEVEL OR NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LEVEL" "HEADERS;LINK")
   set(key ${arg_LEVEL} ${arg_HEADERS})
   foreach(target IN LISTS arg_LINK)
@@ -34,9 +37,7 @@ function(batchdot_share_headers name)
     target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
     set_property(GLOBAL PROPERTY "BATCHDOT_SHARED_HEADERS${key}" ${name})
   endif()
-  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # else a compiler cache would find nothing again
-    target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-  endif()
+  target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # for a compiler cache
 endfunction()
 
 # batchdot_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...] [COMPUTES]): a GoogleTest program; each
@@ -82,10 +83,8 @@ function(batchdot_room room)
     set(level -O0)
     target_compile_options(batchdot_${room} PRIVATE ${level})
   endif()
-  if(NOT arg_LINK)
-    batchdot_share_headers(batchdot_${room} LEVEL "${level}"
-      HEADERS <batchdot/batchdot.h> <algorithm> <map> <numeric> <string_view> <variant>)
-  endif()
+  batchdot_share_headers(batchdot_${room} LEVEL "${level}" LINK ${arg_LINK}
+    HEADERS <batchdot/batchdot.h> <algorithm> <map> <numeric> <string_view> <variant>)
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_ROOMS batchdot_${room})
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_LINK ${arg_LINK})
   if(BATCHDOT_BUILD_TESTS AND tests)

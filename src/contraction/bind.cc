@@ -44,12 +44,12 @@ class Binder {
   }
 
   [[noreturn]] void fail_condition(std::string_view what, AxisRef lhs, AxisRef rhs) const {
-    throw Error(ErrorCode::kCondition,
-                text("bind: ", what, ": ", axis_name(lhs), " (declared ", declared_at(lhs),
-                     ") has ", extent_at(lhs), ", ", axis_name(rhs), " (declared ",
-                     declared_at(rhs), ") has ", extent_at(rhs)),
-                place_of(lhs.operand, lhs.axis, extent_at(lhs), rhs.operand, rhs.axis,
-                         extent_at(rhs)));
+    throw Error(
+        ErrorCode::kCondition,
+        text("bind: ", what, ": ", axis_name(lhs), " (declared ", declared_at(lhs), ") has ",
+             extent_at(lhs), ", ", axis_name(rhs), " (declared ", declared_at(rhs), ") has ",
+             extent_at(rhs)),
+        place_of(lhs.operand, lhs.axis, extent_at(lhs), rhs.operand, rhs.axis, extent_at(rhs)));
   }
 
   void check_declared_shapes() {
@@ -109,9 +109,9 @@ class Binder {
         } else if (!firm[label]) {
           firm[label] = Seen{extent, here};
         } else if (firm[label]->extent != extent) {
-          fail_condition(stretches ? "extents must be equal or one of them 1"
-                                   : "extents must be equal",
-                         firm[label]->where, here);
+          fail_condition(
+              stretches ? "extents must be equal or one of them 1" : "extents must be equal",
+              firm[label]->where, here);
         }
       }
     }
@@ -164,21 +164,26 @@ class Binder {
   }
 
   void check_reshape(const Condition& condition) const {
-    const auto is_empty = [&](const Labels& labels) {
-      for (const Label label : labels) {
-        if (bound_.extents[label] == Dim(0)) return true;
-      }
-      return false;
+    const auto empty_one = [&](const Labels& labels) {
+      return std::find_if(labels.begin(), labels.end(),
+                          [&](Label label) { return bound_.extents[label] == Dim(0); });
     };
-    const bool fails = is_empty(condition.kept) && is_empty(condition.flattened) &&
-                       !is_empty(condition.others);
+    const auto is_empty = [&](const Labels& labels) { return empty_one(labels) != labels.end(); };
+    const bool fails =
+        is_empty(condition.kept) && is_empty(condition.flattened) && !is_empty(condition.others);
     if (!fails) return;
-    throw Error(ErrorCode::kEmptyReshape,
-                text("bind: ", operand_name(condition.lhs.operand, count()),
-                     " is empty in a contracted and in a free axis, which this dialect cannot "
-                     "reshape: shape ",
-                     operands_[static_cast<std::size_t>(condition.lhs.operand)]),
-                place_of(condition.lhs.operand));
+    const auto axis_of = [&](Label label) {
+      const Labels& labels = bound_.inputs[static_cast<std::size_t>(condition.lhs.operand)].labels;
+      return static_cast<int>(std::find(labels.begin(), labels.end(), label) - labels.begin());
+    };
+    const int kept = axis_of(*empty_one(condition.kept));
+    throw Error(
+        ErrorCode::kEmptyReshape,
+        text("bind: ", operand_name(condition.lhs.operand, count()), " has 0 in contracted axis ",
+             kept, " and in free axis ", axis_of(*empty_one(condition.flattened)),
+             ", which this dialect cannot reshape: shape ",
+             operands_[static_cast<std::size_t>(condition.lhs.operand)]),
+        place_of(condition.lhs.operand, kept, &bound_.extents[*empty_one(condition.kept)]));
   }
 
   const Contraction& declared_;

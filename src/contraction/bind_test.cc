@@ -154,7 +154,7 @@ TEST(Bind, ReshapeFailsOnlyWhereTheProductHasElementsAndTheTargetNone) {
       return false;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kEmptyReshape);
-      EXPECT_EQ(place_of(error), "0");
+      EXPECT_EQ(place_of(error), "0.2=0");
       return true;
     }
   };

@@ -81,12 +81,12 @@ AxisPair resolve_axes(std::string_view function, const Shape& lhs, const Shape& 
       given.push_back(std::get<std::int64_t>(entry.value));
     }
   }
-  if (given.size() < 2) refuse_number_of_axes(function, axes);
+  if (given.size() < 2) refuse_number_of_axes(function, lhs, rhs, axes);
   const std::optional<int> lhs_axis = axis_from_front(given[0], lhs.rank());
   const std::optional<int> rhs_axis = axis_from_front(given[1], rhs.rank());
   if (lhs_axis == 0) refuse_axis_0(function, 0, given[0], lhs, axes, dialect);
   if (rhs_axis == 0) refuse_axis_0(function, 1, given[1], rhs, axes, dialect);
-  if (given.size() > 2) refuse_number_of_axes(function, axes);
+  if (given.size() > 2) refuse_number_of_axes(function, lhs, rhs, axes);
   // Below -rank the original wraps once more and transposes nonsense; this is refused on purpose.
   if (!lhs_axis) refuse_range(function, 0, given[0], lhs);
   if (!rhs_axis) refuse_range(function, 1, given[1], rhs);

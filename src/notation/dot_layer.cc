@@ -132,7 +132,7 @@ class Reader {
   AxisPair two_ints() const {
     if (axes_.single()) return {*axes_.single(), *axes_.single()};
     const std::vector<Entry>& list = *axes_.list();
-    if (list.size() != 2) refuse_number_of_axes(kFunction, axes_);
+    if (list.size() != 2) refuse_number_of_axes(kFunction, lhs_, rhs_, axes_);
     for (const Entry& entry : list) {
       if (!entry.is_nested()) continue;
       refuse_axes(ErrorCode::kAxesNested, kFunction,

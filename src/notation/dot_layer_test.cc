@@ -175,7 +175,7 @@ TEST(DotLayer, RefusesAndSaysWhere) {
       {"keras-2.3", kQuery, kQuery, 0, ErrorCode::kAxis0, "0.0=?"},
       {"keras-3", {2, 3}, {4, 3}, 1, ErrorCode::kBatch, "0.0=2 1.0=4"},
       {"keras-2.2", {7, 2, 3}, {8, 2, 3}, 1, ErrorCode::kBatchDim, "0.0=7 1.0=8"},
-      {"keras-2.2", {2, 3, 4, 5}, {2, 3, 4}, {2, 2}, ErrorCode::kSqueeze, "1"},
+      {"keras-2.2", {2, 3, 4, 5}, {2, 3, 4}, {2, 2}, ErrorCode::kSqueeze, "1.3=3 ?=4"},
       {"keras-2.2", {1, 1}, {1}, {1, 0}, ErrorCode::kRank, "1.1=1 ?=2"},
       {"keras-3", {3}, {3}, 0, ErrorCode::kRank, "0.1=1 ?=2"},
       {"keras-2.2", {}, {3}, 0, ErrorCode::kRank, "0.0=0 ?=1"},

@@ -117,11 +117,14 @@ class Builder {
     for (std::size_t i = 0; i < c_.inputs.size(); ++i) {
       const int covered = covered_axes(equation_.operands[i], c_.inputs[i].shape);
       if (covered == 0) continue;
+      const int axis = static_cast<int>(*equation_.operands[i].ellipsis);
+      const Dim& extent = c_.inputs[i].shape[axis];
       throw Error(ErrorCode::kBroadcast,
-                  text("einsum: '...' covers axes that the output lacks: ", covered, " of ",
-                       name_of(static_cast<int>(i)), ", ", c_.inputs[i].shape,
-                       "; write '...' in the output too: ", quoted(equation_.text)),
-                  place_of(static_cast<int>(i)));
+                  text("einsum: '...' covers ", covered, covered == 1 ? " axis" : " axes", " of ",
+                       name_of(static_cast<int>(i)), ", from axis ", axis, " with ", extent,
+                       " on, and the output has no '...': ", c_.inputs[i].shape, " in ",
+                       quoted(equation_.text)),
+                  place_of(static_cast<int>(i), axis, &extent));
     }
   }
 

@@ -69,7 +69,7 @@ AxesOfCall axes_of_call(std::string_view function, const BatchDotRules& rules, c
       refuse_axes(ErrorCode::kAxesNested, function,
                   text(dialect.name(), " refuses lists inside axes"), axes);
     }
-    if (list.size() < 2 && !rules.is_script) refuse_number_of_axes(function, axes);
+    if (list.size() < 2 && !rules.is_script) refuse_number_of_axes(function, lhs, rhs, axes);
     if (!list.empty()) call.lhs = list[0];
     if (list.size() > 1) call.rhs = list[1];  // the rest is never looked at
   }
@@ -319,7 +319,8 @@ class Product {
       const std::optional<int> position = axis_from_front(axis, 2);
       if (!position) {
         throw Error(ErrorCode::kAxisRange,
-                    text(function_, ": axis ", axis, " is out of range: ", dialect_.name(),
+                    text(function_, ": axis ", axis, " of ", name_of(same_operand(entry)),
+                         " is out of range: ", dialect_.name(),
                          " sums the elementwise product, which has rank 2, over it: axes ",
                          to_string(axes), "; ", both_shapes(lhs_, rhs_)),
                     place_of_given(same_operand(entry), axis, shape_of(same_operand(entry))));
@@ -377,7 +378,7 @@ class Product {
                      " to drop is not among its ", rank, ": ", name_of(smaller), " has rank ",
                      shape_of(smaller).rank(), ", ", name_of(1 - smaller), " has ",
                      shape_of(1 - smaller).rank(), "; ", both_shapes(lhs_, rhs_)),
-                place_of(smaller));
+                place_of_rank(smaller, shape_of(smaller), shape_of(1 - smaller).rank()));
   }
   [[noreturn]] void refuse_squeeze(int position, Label label, int appended) const {
     for (const int operand : {0, 1}) {

@@ -73,9 +73,10 @@ void refuse_axes(ErrorCode code, std::string_view function, std::string_view why
   throw Error(code, text(function, ": ", why, ": axes ", to_string(axes)));
 }
 
-void refuse_number_of_axes(std::string_view function, const Axes& axes) {
-  throw Error(ErrorCode::kAxesLen,
-              text(function, ": axes must be two, one of lhs and one of rhs: ", to_string(axes)));
+void refuse_number_of_axes(std::string_view function, const Shape& lhs, const Shape& rhs,
+                           const Axes& axes) {
+  throw Error(ErrorCode::kAxesLen, text(function, ": axes must be two, one of lhs and one of rhs: ",
+                                        to_string(axes), "; ", both_shapes(lhs, rhs)));
 }
 
 void refuse_range(std::string_view function, int operand, std::int64_t given, const Shape& shape) {

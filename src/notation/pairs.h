@@ -42,7 +42,8 @@ std::string both_shapes(const Shape& lhs, const Shape& rhs);
 [[noreturn]] void refuse_axes(ErrorCode code, std::string_view function, std::string_view why,
                               const Axes& axes);
 /// \throws Error  kAxesLen  axes that are not two.
-[[noreturn]] void refuse_number_of_axes(std::string_view function, const Axes& axes);
+[[noreturn]] void refuse_number_of_axes(std::string_view function, const Shape& lhs,
+                                        const Shape& rhs, const Axes& axes);
 /// \throws Error  kAxisRange  an axis, as it was given, that the operand does not have.
 [[noreturn]] void refuse_range(std::string_view function, int operand, std::int64_t given,
                                const Shape& shape);

@@ -58,11 +58,11 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, std::span<const std::int6
   if (lhs_axes.size() != rhs_axes.size()) {
     ErrorPlace place;
     place.option = "rhs-axes";
-    throw Error(
-        ErrorCode::kAxesLen,
-        text("tensordot: the numbers of axes differ: ", lhs_axes.size(), " of lhs, ",
-             rhs_axes.size(), " of rhs: ", in_brackets(lhs_axes), ", ", in_brackets(rhs_axes)),
-        place);
+    throw Error(ErrorCode::kAxesLen,
+                text("tensordot: the numbers of axes differ: ", lhs_axes.size(), " of lhs, ",
+                     rhs_axes.size(), " of rhs: ", in_brackets(lhs_axes), ", ",
+                     in_brackets(rhs_axes), "; ", both_shapes(lhs, rhs)),
+                place);
   }
   return {resolve_axes(0, lhs, rhs, lhs_axes), resolve_axes(1, lhs, rhs, rhs_axes)};
 }
@@ -73,8 +73,10 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, int count) {
   ErrorPlace place;
   place.option = "axes";
   if (count < 0) {
-    throw Error(ErrorCode::kAxesLen, text("tensordot: a number of axes is not negative: ", count),
-                place);
+    throw Error(
+        ErrorCode::kAxesLen,
+        text("tensordot: a number of axes is not negative: ", count, "; ", both_shapes(lhs, rhs)),
+        place);
   }
   for (const int operand : {0, 1}) {
     const Shape& shape = operand == 0 ? lhs : rhs;
@@ -83,7 +85,7 @@ AxisPairs pairs_of(const Shape& lhs, const Shape& rhs, int count) {
     const std::string name = name_of(operand);
     throw Error(ErrorCode::kAxesLen,
                 text("tensordot: ", count, " axes are to be summed over, ", name, " has ",
-                     shape.rank(), ": ", name, " ", shape),
+                     shape.rank(), "; ", both_shapes(lhs, rhs)),
                 place);
   }
   AxisPairs pairs;

@@ -42,7 +42,8 @@ case $method in
     cmake -S "$consumer" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_FLAGS=-O0 \
       -DBATCHDOT_SOURCE_DIR="$source" >"$work/cmake.log"
     if [ -z "${BATCHDOT_NIGHTLY:-}" ]; then
-      cmake --build "$work/build" --target batchdot_core CMakeFiles/consumer.dir/consumer.cc.o
+      cmake --build "$work/build" --target batchdot_core consumer_object
+      echo "not linked and not run by day: BATCHDOT_NIGHTLY=1 does"
       exit 0
     fi
     cmake --build "$work/build" --target consumer

@@ -8,8 +8,8 @@ The speed of tiles rests on what no result shows: accumulators stay in registers
 A change of a header or of a compiler can undo either, and every bit stays right. So, for every tile of AVX2 and
 AVX-512, of every height and width, in its innermost loops over k:
 
-  the loop is there, once for each way to its operands: whole panels, panels that end inside a vector, and, for large
-  tiles, packed panels of both operands
+  the loop is there, once for each way to its operands: whole panels, of reals also panels that end inside a vector,
+  and, for large tiles, packed panels of both operands
   it has the multiplications of its steps: MR x NV, by the template arguments in the symbol, times the unrolling
   it stores no vector, and loads none from the stack
 
@@ -33,10 +33,10 @@ class Kind:
     symbol: str  # groups: target (if it has one), MR, NV
     multiply: str
     per_element: int
-    unrolled: int
+    unrolled: int | dict  # of each compiler its own
     loops: int
     targets: tuple
-    packed: int = 10**9  # vectors of a tile from which on there is one more loop, for packed panels
+    packed: int = 10**9  # vectors of a tile from which on there is one more loop, for packed panels: kLargeTile
 
 
 FUSED = r"vfn?m(?:add|sub)\d+p[sd]$"
@@ -49,7 +49,7 @@ KINDS = [
     Kind("i64", r"N_(?P<target>\w+)::tile_real<long, (?P<MR>\d), (?P<NV>\d)>\(", r"vpmullq$", 1, 4, 2, ("AVX3",), 10),
     Kind("c64", r"N_(?P<target>\w+)::tile_complex<float, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR, 5),
     Kind("c128", r"N_(?P<target>\w+)::tile_complex<double, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR, 5),
-    Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, 0, 2, PAIR, 10),
+    Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, {"Clang": 2, "GNU": 1}, 2, PAIR, 10),
     Kind("i8", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vpdpbusd$", 1, 0, 1, ("AVX3",)),
     Kind("bf16", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vdpbf16ps$", 1, 0, 1, ("AVX3",)),
 ]
@@ -207,13 +207,14 @@ def stack_uses(body, loop):
 
 def mistakes_in(kind, target, MR, NV, body, compiler):
     step = MR * NV * kind.per_element
+    unrolled = kind.unrolled.get(compiler, 0) if isinstance(kind.unrolled, dict) else kind.unrolled
     counted, complete = [], 0
     for loop in innermost_loops(body):
         multiplications = sum(bool(re.match(kind.multiply, i.name)) for i in loop)
         if not multiplications:
             continue
         counted.append(multiplications)
-        complete += multiplications == step * kind.unrolled if kind.unrolled else True
+        complete += multiplications == step * unrolled if unrolled else True
         if multiplications % step:
             yield f"a loop has {multiplications} multiplications, a step has {step}"
         uses, known = stack_uses(body, loop), KNOWN.get((compiler, kind.name, target, MR, NV), 0)
@@ -221,7 +222,7 @@ def mistakes_in(kind, target, MR, NV, body, compiler):
             yield f"a loop of {multiplications} multiplications has {uses} vectors on the stack, {known} known"
     loops = kind.loops + (MR * NV >= kind.packed)
     if complete < loops:
-        wanted = f"{step * kind.unrolled} multiplications" if kind.unrolled else "multiplications"
+        wanted = f"{step * unrolled} multiplications" if unrolled else "multiplications"
         yield f"{loops} loops of {wanted} wanted, found loops of {counted}"
 
 
