@@ -2,33 +2,16 @@
 #include "src/core/utf8.h"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "batchdot/error.h"
 #include "src/core/checked.h"
+#include "src/core/letters.h"
 
 namespace batchdot {
 
 namespace {
-
-struct Range {
-  char32_t first, last;
-};
-
-// From U+00AA on. Names of blocks as the Unicode standard has them.
-constexpr Range kNoLetters[] = {
-    {0x00AB, 0x00B4},    {0x00B6, 0x00B9}, {0x00BB, 0x00BF},  // Latin-1 punctuation and signs
-    {0x00D7, 0x00D7},    {0x00F7, 0x00F7},                    // multiplication and division signs
-    {0x0300, 0x036F},                                         // combining diacritical marks
-    {0x1680, 0x1680},    {0x180B, 0x180F},                    // spaces and invisible separators
-    {0x2000, 0x20FF},  // general punctuation, super- and subscripts, currency, marks for symbols
-    {0x2150, 0x2BFF},  // number forms, arrows, mathematical operators, technical, shapes, dingbats
-    {0x2E00, 0x2E7F},    {0x3000, 0x3004}, {0x3008, 0x3030},  // punctuation, CJK punctuation
-    {0xD800, 0xF8FF},                                         // surrogates, private use
-    {0xFE00, 0xFE6F},    {0xFEFF, 0xFEFF},  // variation selectors, half marks, small forms, BOM
-    {0xFF00, 0xFF20},    {0xFFE0, 0xFFFF},  // fullwidth punctuation and signs, specials
-    {0x1F000, 0x1FAFF},                     // pictures
-    {0xE0000, 0x10FFFF},                    // tags, private use
-};
 
 bool continues(std::string_view text, std::size_t position) {
   return position < text.size() && (static_cast<unsigned char>(text[position]) & 0xC0) == 0x80;
@@ -90,10 +73,9 @@ bool is_letter(char32_t code_point) {
   if (code_point < 0x80) {
     return (code_point >= 'a' && code_point <= 'z') || (code_point >= 'A' && code_point <= 'Z');
   }
-  if (code_point < 0xAA) return false;
-  return std::none_of(std::begin(kNoLetters), std::end(kNoLetters), [&](const Range& range) {
-    return code_point >= range.first && code_point <= range.last;
-  });
+  const std::span<const LetterRange> ranges = letter_ranges();
+  const auto after = std::ranges::upper_bound(ranges, code_point, {}, &LetterRange::first);
+  return after != ranges.begin() && code_point <= std::prev(after)->last;
 }
 
 std::string quoted(std::string_view text, std::size_t position, std::size_t max_bytes) {

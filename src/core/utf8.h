@@ -26,10 +26,9 @@ std::optional<Utf8Character> decode_utf8(std::string_view text, std::size_t posi
 /// The UTF-8 of one code point. \pre it is no surrogate and at most U+10FFFF.
 std::string encode_utf8(char32_t code_point);
 
-/// True for characters that may stand for a label: a-z, A-Z, and from U+00AA on everything but the
-/// blocks of punctuation, spaces, marks that join the letter before them, arrows, mathematical
-/// operators, pictures, private use and specials. Coarse on purpose: a digit of another script
-/// passes, no operator or invisible character does.
+/// True for the letters of Unicode 14.0, which may stand for a label: general categories Lu, Ll,
+/// Lt, Lm and Lo. No digit, mark, punctuation, sign or invisible character is one, of whatever
+/// script.
 bool is_letter(char32_t code_point);
 
 /// 'text' for a message, as printable() shows it; of a text over `max_bytes` only the part around

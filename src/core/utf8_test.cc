@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "batchdot/error.h"
+#include "src/core/letters.h"
 
 namespace batchdot {
 namespace {
@@ -42,19 +45,37 @@ TEST(Utf8, RefusesWhatIsNoUtf8) {
 }
 
 TEST(Utf8, TellsLettersFromTheRest) {
-  for (const char32_t letter : {U'a', U'z', U'A', U'Z', U'\u00AA', U'\u00B5', U'\u00DF', U'\u00F8',
-                                U'\u03B1', U'\u0416', U'\u05D0', U'\u0639', U'\u0915', U'\u2113',
-                                U'\u3042', U'\u4E2D', U'\uD55C', U'\U0001D44E', U'\U00020000'}) {
+  for (const char32_t letter :
+       {U'a', U'z', U'A', U'Z', U'\u00AA', U'\u00B5', U'\u00DF', U'\u00F8', U'\u03B1', U'\u0416',
+        U'\u05D0', U'\u0639', U'\u0915', U'\u2113', U'\u3042', U'\u4E2D', U'\uD55C', U'\U0001D44E',
+        U'\U00020000',
+        // Superscripts, subscripts and reversed C; accents in one piece.
+        U'\u2071', U'\u207F', U'\u2090', U'\u209C', U'\u2183', U'\u2184', U'\u00E9', U'\u03AC'}) {
     EXPECT_TRUE(is_letter(letter)) << encode_utf8(letter);
   }
   for (const char32_t other :
-       {U'\0',         U' ',          U'0',         U'9',      U'@',      U'[',      U'_',
-        U'`',          U'{',          U'\x7F',      U'\u0085', U'\u00A0', U'\u00B2', U'\u00D7',
-        U'\u00F7',     U'\u0301',     U'\u200B',    U'\u2026', U'\u202E', U'\u2192', U'\u2212',
-        U'\u22C5',     U'\u3000',     U'\uE000',    U'\uFE0F', U'\uFEFF', U'\uFF0C', U'\uFFFD',
-        U'\U0001F600', U'\U000E0041', U'\U0010FFFF'}) {
+       {U'\0', U' ', U'0', U'9', U'@', U'[', U'_', U'`', U'{', U'\x7F', U'\u0085', U'\u00A0',
+        U'\u00B2', U'\u00D7', U'\u00F7', U'\u0301', U'\u200B', U'\u2026', U'\u202E', U'\u2192',
+        U'\u2212', U'\u22C5', U'\u3000', U'\uE000', U'\uFE0F', U'\uFEFF', U'\uFF0C', U'\uFFFD',
+        U'\U0001F600', U'\U000E0041', U'\U0010FFFF',
+        // Digits, punctuation, signs and what turns text, of the scripts' own blocks.
+        U'\u037E', U'\u0600', U'\u061C', U'\u0663', U'\u20AC', U'\u2140', U'\u2160', U'\uFF3B'}) {
     EXPECT_FALSE(is_letter(other)) << std::hex << static_cast<std::uint32_t>(other);
   }
+}
+
+TEST(Utf8, FindsEveryLetterOfTheTable) {
+  const std::span<const LetterRange> ranges = letter_ranges();
+  std::size_t letters = 0;
+  auto range = ranges.begin();  // of the code point, or the next one
+  for (char32_t code_point = 0; code_point <= 0x10FFFF; ++code_point) {
+    const bool expected = range != ranges.end() && code_point >= range->first;
+    ASSERT_EQ(is_letter(code_point), expected)
+        << std::hex << static_cast<std::uint32_t>(code_point);
+    letters += expected;
+    if (expected && code_point == range->last) ++range;
+  }
+  EXPECT_EQ(letters, 131756u);  // of Unicode 14.0.0
 }
 
 TEST(Quoted, IsOneLineOfUtf8) {
