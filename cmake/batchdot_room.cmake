@@ -83,8 +83,10 @@ function(batchdot_room room)
     set(level -O0)
     target_compile_options(batchdot_${room} PRIVATE ${level})
   endif()
-  batchdot_share_headers(batchdot_${room} LEVEL "${level}" LINK ${arg_LINK}
-    HEADERS <batchdot/batchdot.h> <algorithm> <map> <numeric> <string_view> <variant>)
+  if(NOT arg_LINK)  # else nobody shares its definitions
+    batchdot_share_headers(batchdot_${room} LEVEL "${level}"
+      HEADERS <batchdot/batchdot.h> <algorithm> <map> <numeric> <string_view> <variant>)
+  endif()
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_ROOMS batchdot_${room})
   set_property(GLOBAL APPEND PROPERTY BATCHDOT_LINK ${arg_LINK})
   if(BATCHDOT_BUILD_TESTS AND tests)
