@@ -26,6 +26,7 @@ DELIBERATE = {
     " (EMPTY_RESHAPE).",
     "reshaped product": "The layer of Keras 0.3 reshapes what the batched product gives to what np.tensordot would give,"
     " with the batch as what is left, and so mixes samples or axes where the two differ; batchdot refuses (NOT_IMPLEMENTED).",
+    "out of memory": "NumPy computes to know a shape, and had no room for operands of 25 GiB; batchdot infers.",
     "axis below -rank": "An axis below -rank slips through the checks of Keras 2.2.5 and later and sometimes gives"
     " a meaningless result; batchdot refuses (AXIS_RANGE).",
 }
@@ -79,6 +80,8 @@ def shapes(problem, theirs, ours):
         if not same and _empty_dot(problem, theirs["shape"], unnamed(ours["shape"])):
             return "empty dot" if reports_same else DISAGREE
         return AGREE if same else DISAGREE
+    if theirs.get("refused", "").startswith("MemoryError"):
+        return "out of memory"
     return deliberate(problem, ours, theirs.get("shape")) or DISAGREE
 
 

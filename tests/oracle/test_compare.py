@@ -45,6 +45,11 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [2]}, ours), compare.DISAGREE)
         self.assertEqual(self.outcome({"broken": "NameError"}, ours), compare.DISAGREE)
 
+    def test_who_has_no_memory_refuses_nothing(self):
+        theirs = {"refused": "MemoryError: Unable to allocate 25.6 GiB"}
+        self.assertEqual(self.outcome(theirs, {"shape": [6]}), "out of memory")
+        self.assertEqual(self.outcome({"refused": "ValueError"}, {"shape": [6]}), compare.DISAGREE)
+
     def test_what_is_only_moved_keeps_its_dtype(self):
         for equation in ("B", "aa->a", "ab->ba", "...b->b..."):
             self.assertTrue(compare._is_copy({"equation": equation}), equation)
