@@ -21,6 +21,7 @@ class DotsItems {
       : step_(step),
         kernels_(*step.kernels),
         layout_(layout),
+        line_(rows_in_line(step.folded.batch)),
         scratch_(task.scratch),
         control_(*task.control),
         lhs_(address_of(step.lhs, step.lhs_dtype, task)),
@@ -32,40 +33,43 @@ class DotsItems {
   // Items first .. last-1 of the batch.
   void run(std::int64_t first, std::int64_t last) {
     const FoldedAxes& batch = step_.folded.batch;
-    for (std::int64_t at = first; at < last; at += layout_.chunk) {
-      const std::int64_t count = std::min(layout_.chunk, last - at);
+    std::int64_t count = 0;
+    for (std::int64_t at = first; at < last; at += count) {
+      count = std::min(layout_.chunk, last - at);
       if (!step_.packs_lhs) {
+        if (line_ < last) count = std::min(count, line_ - at % line_);
         sum_in_place(at, count);
-        store_sums(at, count);
-        continue;
+      } else {
+        const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
+        const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
+        sum(at, count, lhs, rhs);
       }
-      const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
-      const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
-      sum(at, count, lhs, rhs);
       store_sums(at, count);
     }
   }
 
  private:
+  // Rows of one line.
   void sum_in_place(std::int64_t at, std::int64_t count) {
     const Folded& f = step_.folded;
     const FloatModeGuard mode(mode_of(step_.arithmetic));
     const auto element = static_cast<std::int64_t>(kernels_.panel_bytes);
+    const Odometer row(f.batch, at);
     kernel::RowsCall call{};
     call.rows = count;
-    call.a_row = *one_stride(f.batch, Side::kLhs);
-    call.b_row = *one_stride(f.batch, Side::kRhs);
+    call.a_row = f.batch.empty() ? 0 : f.batch.back().lhs;
+    call.b_row = f.batch.empty() ? 0 : f.batch.back().rhs;
     call.sum = scratch_ + layout_.sums;
     call.first = true;
     std::int64_t k = 0;
     do {
       call.K = std::min(f.K - k, step_.blocking.KC);
-      call.a = lhs_ + (at * call.a_row + k) * element;
-      call.b = rhs_ + (at * call.b_row + k) * element;
+      call.a = lhs_ + (row.lhs + k) * element;
+      call.b = rhs_ + (row.rhs + k) * element;
       kernels_.row_dots(call);
       call.first = false;
       k += call.K;
-    } while (k < f.K && !is_stopped(control_));
+    } while (k < f.K && !finish_item(control_));  // ContractStep::parts
   }
 
   void sum(std::int64_t at, std::int64_t count, const AxisWalk& lhs, const AxisWalk& rhs) {
@@ -135,6 +139,7 @@ class DotsItems {
   const ContractStep& step_;
   const kernel::ArithmeticKernels& kernels_;
   const DotsScratch& layout_;
+  std::int64_t line_;
   std::byte* scratch_;
   const RunControl& control_;
   const std::byte* lhs_;

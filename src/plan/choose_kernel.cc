@@ -34,6 +34,10 @@ constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32, kScalarSlowness = 64;
 // The same where a work item is not cut into blocks.
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
+// An item of one row whose K is longer than this is counted in parts of it.
+constexpr std::int64_t kPartK = std::int64_t{1} << 24;
+// Rows whose batch does not fold are read in place where so many lie in a line.
+constexpr std::int64_t kLeastLine = 32;
 // Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
 // many multiply-adds.
 constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24;
@@ -415,7 +419,7 @@ std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
 std::string_view why_dots_are_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->row_dots == nullptr) return "the target has no such kernel";
-  if (!is_one_stride(f.batch, Side::kLhs) || !is_one_stride(f.batch, Side::kRhs)) {
+  if (const auto line = rows_in_line(f.batch); line < f.batch_count && line < kLeastLine) {
     return "the axes of the batch do not fold";
   }
   return why_rows_are_not_read_in_place(step);
@@ -436,13 +440,15 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   step.packs_lhs = step.packs_rhs = !why.empty();
   const std::int64_t most = std::max<std::int64_t>(
       1, std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K)));
-  const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
+  const std::int64_t items = round_up(ceil_div(f.batch_count, most), std::max(1, tasks));
+  const std::int64_t share = items == 0 ? 1 : ceil_div(f.batch_count, items);
   if (why.empty()) {
-    b.row_block = std::max<std::int64_t>(1, std::min(most, round_up(share, kernels.lanes)));
-    b.KC = std::clamp<std::int64_t>(f.K, 1, kShortWork);
+    b.KC = std::clamp<std::int64_t>(f.K, 1, kPartK);
+    step.parts = std::max<std::int64_t>(1, ceil_div(f.K, b.KC));
+    b.row_block = step.parts > 1 ? 1 : std::min(most, round_up(share, kernels.lanes));
   } else {
     refused.push_back({"rows in place", why});
-    b.row_block = round_up(std::max<std::int64_t>(1, std::min(most, share)), kernels.dots_width);
+    b.row_block = round_up(share, kernels.dots_width);
   }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;

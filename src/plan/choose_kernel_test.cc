@@ -98,6 +98,9 @@ TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
   EXPECT_TRUE(packed([](ContractStep& s) { s.lhs_dtype = F16{}; }));
   EXPECT_TRUE(packed([](ContractStep& s) { s.arithmetic = kernel::Arithmetic::kI32; }));
   EXPECT_TRUE(packed([](ContractStep& s) {
+    s.folded.batch = {{200, 7000, 6400, 25, 0}, {25, 64, 64, 1, 0}};
+  }));
+  EXPECT_FALSE(packed([](ContractStep& s) {  // lines of rows
     s.folded.batch = {{50, 7000, 6400, 100, 0}, {100, 64, 64, 1, 0}};
   }));
   ContractStep shared = product(1000, 1, 1, 10000);
@@ -108,6 +111,18 @@ TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
   one.folded.k[0].lhs = 2;
   EXPECT_TRUE(is_refused(choose(one), "dots"));
   EXPECT_EQ(one.form, ContractStep::Form::kTiles);
+}
+
+// A row that is too long to be watched as one item counts for several.
+TEST(ChooseKernel, LongRowsCountInParts) {
+  for (const std::int64_t K : {std::int64_t{1} << 24, (std::int64_t{1} << 24) + 1}) {
+    ContractStep step = product(3, 1, 1, K);
+    choose(step);
+    const bool is_long = K > std::int64_t{1} << 24;
+    EXPECT_EQ(step.parts, is_long ? 2 : 1);
+    EXPECT_EQ(step.items, is_long ? 3 : 1);
+    EXPECT_EQ(step.blocking.KC % kernel::kBlock, 0);
+  }
 }
 
 TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
@@ -355,11 +370,11 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
 TEST(ChooseKernel, TasksHaveNearlyEqualShares) {
   const struct {
     std::int64_t batch, M, N, K;
-  } kCases[] = {{768, 128, 128, 64}, {768, 128, 64, 128},   {9216, 8, 8, 24},
-                {9216, 24, 24, 8},   {64, 864, 864, 8},     {65536, 1, 1, 512},
-                {200000, 4, 4, 4},   {5000, 32, 32, 32},    {400, 128, 128, 128},
-                {64, 1, 4096, 128},  {8, 1024, 1024, 1024}, {1, 2048, 2048, 2048},
-                {192, 256, 256, 64}, {32, 4096, 4096, 16},  {1, 98304, 256, 64}};
+  } kCases[] = {
+      {768, 128, 128, 64},  {768, 128, 64, 128},  {9216, 8, 8, 24},      {9216, 24, 24, 8},
+      {64, 864, 864, 8},    {65536, 1, 1, 512},   {200000, 4, 4, 4},     {5000, 32, 32, 32},
+      {400, 128, 128, 128}, {64, 1, 4096, 128},   {8, 1024, 1024, 1024}, {1, 2048, 2048, 2048},
+      {192, 256, 256, 64},  {32, 4096, 4096, 16}, {1, 98304, 256, 64},   {81920, 1, 1, 128}};
   for (const auto& c : kCases) {
     for (const std::int64_t tasks : {2, 3, 6, 12, 24, 64}) {
       ContractStep step = product(c.batch, c.M, c.N, c.K);

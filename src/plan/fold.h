@@ -49,6 +49,16 @@ inline std::optional<std::int64_t> one_stride(const FoldedAxes& axes, Side side)
   return stride_in(axes.back(), side);
 }
 
+/// So many positions follow each other along the last axes with one stride in lhs and one in rhs.
+inline std::int64_t rows_in_line(const FoldedAxes& axes) {
+  std::int64_t rows = 1;
+  for (std::size_t i = axes.size(); i-- > 0; rows *= axes[i].extent) {
+    const FoldedAxis& last = axes.back();
+    if (rows > 1 && (axes[i].lhs != last.lhs * rows || axes[i].rhs != last.rhs * rows)) break;
+  }
+  return rows;
+}
+
 /// How far a label moves in a tensor.
 struct LabelStride {
   Label label;

@@ -167,7 +167,7 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   facts.MC = static_cast<int>(std::min(blocking.MC, facts.M));
   facts.KC = static_cast<int>(std::min(blocking.KC, facts.K));
   facts.NC = static_cast<int>(std::min(blocking.NC, facts.N));
-  facts.work_items += step.items;
+  facts.work_items += step.items * step.parts;
   impl_->task_bytes = std::max(impl_->task_bytes, step.task_bytes);
   impl_->steps.emplace_back(std::move(step));
 }

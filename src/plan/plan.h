@@ -81,6 +81,7 @@ struct ContractStep {
   bool gathers = false;          ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products
   std::int64_t items = 0;
+  std::int64_t parts = 1;      ///< kDots: each item counts for so many, one for each KC of K
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
 
