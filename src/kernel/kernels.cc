@@ -17,6 +17,7 @@
 #include "hwy/highway.h"
 #include "src/kernel/bf16_avx512.h"
 #include "src/kernel/narrow-inl.h"
+#include "src/kernel/reference.h"
 #include "src/kernel/table-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -86,6 +87,26 @@ HWY_AFTER_NAMESPACE();
 namespace batchdot::kernel {
 
 void finish_streams() { hwy::FlushStream(); }
+
+AddFunction add_blocks(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::kF32:
+    case Arithmetic::kBF16:
+      return reference_add_blocks<float, 1>;
+    case Arithmetic::kF64:
+      return reference_add_blocks<double, 1>;
+    case Arithmetic::kC64:
+      return reference_add_blocks<float, 2>;
+    case Arithmetic::kC128:
+      return reference_add_blocks<double, 2>;
+    case Arithmetic::kI32:
+    case Arithmetic::kI8:
+      return reference_add_blocks<std::int32_t, 1>;
+    case Arithmetic::kI64:
+      return reference_add_blocks<std::int64_t, 1>;
+  }
+  return nullptr;
+}
 
 std::span<const Kernels* const> kernels_that_run_here() {
   static const std::vector<const Kernels*> kTables = [] {

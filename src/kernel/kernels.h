@@ -159,6 +159,21 @@ struct RowsCall {
 using RowsFunction = void (*)(const RowsCall& call);
 inline constexpr int kMaxVectorRows = 4;
 
+/// The sum of listed block sums, in order:
+///
+///     sum = list[0] + list[1] + ... + list[count-1] + rest
+///
+/// Complex: list and rest are (re, im) pairs, sum is re, then im.
+struct AddCall {
+  std::int64_t count;  ///< at least 1
+  const void* list;
+  const void* rest;  ///< null: there is none
+  void* sum;
+};
+using AddFunction = void (*)(const AddCall& call);
+/// The same on every target: one chain of additions.
+AddFunction add_blocks(Arithmetic arithmetic);
+
 /// What an activation does to an element before it is converted; docs/numerics.md has the steps.
 enum class Activation : std::uint8_t { kNone, kRelu, kGelu, kGeluTanh, kTanh };
 

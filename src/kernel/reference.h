@@ -165,6 +165,19 @@ void reference_dots_complex(const DotsCall& call) {
   } while (begin < call.K);
 }
 
+/// AddCall: kParts is 2 for complex numbers.
+template <class T, int kParts>
+void reference_add_blocks(const AddCall& call) {
+  const T* list = static_cast<const T*>(call.list);
+  const T* rest = static_cast<const T*>(call.rest);
+  T* sum = static_cast<T*>(call.sum);
+  for (int part = 0; part < kParts; ++part) {
+    T t = list[part];
+    for (std::int64_t j = 1; j < call.count; ++j) t = plain_add(t, list[j * kParts + part]);
+    sum[part] = rest == nullptr ? t : plain_add(t, rest[part]);
+  }
+}
+
 /// A factor of a StoreCall: of integers a whole number of at most 2^53 in size, modulo 2^n.
 template <class T>
 inline T factor(double x) {
