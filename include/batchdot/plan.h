@@ -76,6 +76,10 @@ struct PlanFacts {
   std::size_t workspace_bytes = 0;
   std::size_t temporary_bytes = 0;  ///< of these: operands that are converted, normalised or summed
                                     ///< before the product, and products in between
+  /// Of an element of the last step, if its K is cut: they are listed in the workspace, where such
+  /// lists take `block_sum_bytes`, and added in order. 0: it is not.
+  std::int64_t block_sums = 0;
+  std::size_t block_sum_bytes = 0;
   std::vector<std::pair<int, int>> path;  ///< pairs of operands, as opt_einsum gives them
 };
 

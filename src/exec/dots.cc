@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A dots step: M = N = 1, lanes run over the batch, or over blocks of K where rows are long.
+// A dots step: M = N = 1, lanes run over the batch, or over blocks of K where rows are long. Or the
+// addition of block sums that other steps have listed.
 
 #include <algorithm>
 
@@ -36,7 +37,9 @@ class DotsItems {
     std::int64_t count = 0;
     for (std::int64_t at = first; at < last; at += count) {
       count = std::min(layout_.chunk, last - at);
-      if (!step_.packs_lhs) {
+      if (step_.adds_blocks) {
+        add_blocks(at);
+      } else if (!step_.packs_lhs) {
         if (line_ < last) count = std::min(count, line_ - at % line_);
         sum_in_place(at, count);
       } else {
@@ -49,6 +52,18 @@ class DotsItems {
   }
 
  private:
+  // One item: its chunk is 1.
+  void add_blocks(std::int64_t at) const {
+    const FloatModeGuard mode(mode_of(step_.arithmetic));
+    const std::int64_t bytes = element_bytes(accumulator_of(step_.arithmetic));
+    kernel::AddCall call{};
+    call.count = step_.folded.K;
+    call.list = lhs_ + at * call.count * bytes;
+    call.rest = rhs_ == nullptr ? nullptr : rhs_ + at * bytes;
+    call.sum = scratch_ + layout_.sums;
+    kernel::add_blocks(step_.arithmetic)(call);
+  }
+
   // Rows of one line.
   void sum_in_place(std::int64_t at, std::int64_t count) {
     const Folded& f = step_.folded;

@@ -46,7 +46,8 @@ inline std::byte* address_of(const Place& place, DType dtype, const TaskContext&
   switch (place.where) {
     case Place::Where::kOperand:
       // Operands are only read; one pointer type serves both.
-      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index]));
+      return static_cast<std::byte*>(const_cast<void*>(task.operands[place.index])) +
+             place.offset_bytes;
     case Place::Where::kWorkspace:
       return task.temporaries + place.offset_bytes;
     case Place::Where::kOut:

@@ -209,7 +209,8 @@ void run_steps(const Plan::Impl& plan, const void* const* operands, void* out,
                workspace.data() + plan.temporary_bytes, &control}};
   for (const Step& step : plan.steps) {
     run.step = &step;
-    if (plan.tasks == 1) {
+    const bool is_one_item = std::visit([](const auto& s) { return s.items == 1; }, step);
+    if (plan.tasks == 1 || is_one_item) {
       run_all(run);
     } else if (executor.parallel_for == nullptr) {
       for (int task = 0; task < plan.tasks; ++task) run_task(&run, task);

@@ -192,6 +192,8 @@ void write_plan(JsonWriter& json, const PlanFacts& facts) {
   write_member(json, "work_items", facts.work_items);
   write_member(json, "workspace_bytes", static_cast<std::int64_t>(facts.workspace_bytes));
   write_member(json, "temporary_bytes", static_cast<std::int64_t>(facts.temporary_bytes));
+  write_member(json, "block_sums", facts.block_sums);
+  write_member(json, "block_sum_bytes", static_cast<std::int64_t>(facts.block_sum_bytes));
   json.key("path");
   json.open_list();
   for (const auto& [first, second] : facts.path) {

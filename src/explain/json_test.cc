@@ -183,7 +183,7 @@ TEST(JsonExplanation, HasThePlanWhereThereIsOne) {
       "target": "AVX2", "kernel": "tile", "refused": [{"what": "dot", "why": "N > 1"}],
       "batch": 2, "M": 1, "N": 1, "K": 5, "swapped": false, "packs_lhs": false, "packs_rhs": false,
       "blocking": {"MR": 0, "NR": 0, "MC": 0, "KC": 0, "NC": 0}, "threads": 1, "work_items": 1,
-      "workspace_bytes": 640, "temporary_bytes": 64, "path": [[0, 1], [0, 1]]})"));
+      "workspace_bytes": 640, "temporary_bytes": 64, "block_sums": 0, "block_sum_bytes": 0, "path": [[0, 1], [0, 1]]})"));
 }
 
 TEST(JsonExplanation, NamesEveryKindOfCondition) {

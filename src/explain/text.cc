@@ -276,6 +276,9 @@ void write_cost(Page& page, const Explanation& explanation) {
 
 void write_plan(Page& page, const PlanFacts& facts) {
   std::string fold = text(facts.batch, " x (M=", facts.M, ", N=", facts.N, ", K=", facts.K, ")");
+  if (facts.block_sums > 0) {
+    fold += text("; K is cut, its ", facts.block_sums, " block sums are added in order");
+  }
   if (facts.packs_lhs || facts.packs_rhs) {
     fold += text("; packs panels of ", facts.packs_lhs ? "lhs" : "",
                  facts.packs_lhs && facts.packs_rhs ? " and " : "", facts.packs_rhs ? "rhs" : "");
@@ -302,6 +305,10 @@ void write_plan(Page& page, const PlanFacts& facts) {
   page.row("threads", text(facts.threads, ", over ", facts.work_items,
                            facts.work_items == 1 ? " work item" : " work items"));
   std::string workspace = bytes_text(static_cast<double>(facts.workspace_bytes));
+  if (facts.block_sum_bytes != 0) {
+    workspace += text(", of these ", bytes_text(static_cast<double>(facts.block_sum_bytes)),
+                      " for block sums");
+  }
   if (facts.temporary_bytes != 0) {
     workspace += text(", of these ", bytes_text(static_cast<double>(facts.temporary_bytes)),
                       " for operands that are converted, normalised or summed first, and for "

@@ -124,6 +124,16 @@ TEST(Text, OperandsThatAreWrittenAnewAreNotSaidToStay) {
   EXPECT_THAT(to_text(facts), Not(HasSubstr("no operand is copied")));
 }
 
+TEST(Text, ACutOfKIsSaidWithTheListOfBlockSums) {
+  PlanFacts facts = plan_facts();
+  EXPECT_THAT(to_text(facts), Not(HasSubstr("block sums")));
+  facts.block_sums = 782;
+  facts.block_sum_bytes = 300'000;
+  EXPECT_THAT(to_text(facts),
+              HasSubstr("; K is cut, its 782 block sums are added in order; packs"));
+  EXPECT_THAT(to_text(facts), HasSubstr("workspace    800 kB, of these 300 kB for block sums\n"));
+}
+
 // Amounts just below a step are not printed as 1e+03.
 TEST(Text, AmountsHaveThreeDigits) {
   const std::pair<std::size_t, const char*> kAmounts[] = {

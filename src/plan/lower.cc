@@ -104,7 +104,7 @@ Value Builder::temporary(DType dtype, const Labels& labels) {
       bytes ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes) + 64, *bytes) : bytes;
   if (!end)
     throw Error(ErrorCode::kOverflow, text("plan: an intermediate of more than 2^63 - 1 bytes"));
-  value.place = {Place::Where::kWorkspace, 0, impl_->temporary_bytes};
+  value.place = {Place::Where::kWorkspace, 0, static_cast<std::int64_t>(impl_->temporary_bytes)};
   impl_->temporary_bytes += align_up(static_cast<std::size_t>(*bytes));
   return value;
 }
@@ -152,13 +152,24 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   choose_kernel(step, impl_->tasks, refused);
 
   PlanFacts& facts = impl_->facts;
-  facts.kernel = name_of(step.form);
-  facts.refused = std::move(refused);
   facts.batch = step.folded.batch_count;
   facts.M = step.folded.M;
   facts.N = step.folded.N;
   facts.K = step.folded.K;
   facts.swapped = step.folded.swapped;
+  facts.block_sums = 0;
+  const double fed = std::min(work_of(step) / kWorkPerTask, static_cast<double>(impl_->tasks));
+  auto cut = cut_k(step, static_cast<int>(fed), static_cast<std::int64_t>(impl_->temporary_bytes));
+  if (cut) {
+    impl_->temporary_bytes += align_up(cut->list_bytes);
+    facts.block_sums = cut->block_sums;
+    facts.block_sum_bytes += align_up(cut->list_bytes);
+    refused.clear();
+    choose_kernel(cut->whole, impl_->tasks, refused);
+    step = std::move(cut->whole);
+  }
+  facts.kernel = name_of(step.form);
+  facts.refused = std::move(refused);
   facts.packs_lhs = step.packs_lhs;
   facts.packs_rhs = step.packs_rhs;
   const Blocking blocking = has_blocks(step.form) ? step.blocking : Blocking{};
@@ -167,7 +178,18 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   facts.MC = static_cast<int>(std::min(blocking.MC, facts.M));
   facts.KC = static_cast<int>(std::min(blocking.KC, facts.K));
   facts.NC = static_cast<int>(std::min(blocking.NC, facts.N));
-  facts.work_items += step.items * step.parts;
+  add(std::move(step));
+  if (!cut) return;
+  if (cut->rest) {
+    std::vector<Refusal> of_rest;
+    choose_kernel(*cut->rest, impl_->tasks, of_rest);
+    add(std::move(*cut->rest));
+  }
+  add(std::move(cut->addition));
+}
+
+void Builder::add(ContractStep step) {
+  impl_->facts.work_items += step.items * step.parts;
   impl_->task_bytes = std::max(impl_->task_bytes, step.task_bytes);
   impl_->steps.emplace_back(std::move(step));
 }
@@ -292,7 +314,7 @@ std::shared_ptr<const Plan::Impl> Builder::finish(std::vector<Layout> operands, 
   impl_->reaches.push_back(reach_of(impl_->out));
   impl_->facts.work_items -= 1;  // it starts at 1, for a plan without steps
   impl_->facts.threads = impl_->tasks;
-  impl_->facts.temporary_bytes = impl_->temporary_bytes;
+  impl_->facts.temporary_bytes = impl_->temporary_bytes - impl_->facts.block_sum_bytes;
   impl_->facts.path = std::move(path);
   const auto scratch = checked_multiply(impl_->tasks, static_cast<std::int64_t>(impl_->task_bytes));
   const auto workspace =

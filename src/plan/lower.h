@@ -51,6 +51,9 @@ class Builder {
                                            std::vector<std::pair<int, int>> path);
 
  private:
+  /// Adds a step whose kernel is chosen.
+  void add(ContractStep step);
+
   const kernel::Kernels& kernels_;
   bool threads_are_given_ = false;
   std::vector<Dim> extents_;

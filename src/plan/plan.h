@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,7 +19,7 @@ namespace batchdot {
 /// Where a tensor of a step lies.
 struct Place {
   enum class Where : std::uint8_t {
-    kOperand,    ///< operands[index]
+    kOperand,    ///< `offset_bytes` from the element at 0 of operands[index]
     kWorkspace,  ///< `offset_bytes` into the workspace
     kOut,
     kOnes,  ///< 1 and -1 of the dtype, in this order: what a lone operand is multiplied with
@@ -26,7 +27,7 @@ struct Place {
   };
   Where where = Where::kNone;
   int index = 0;
-  std::size_t offset_bytes = 0;
+  std::int64_t offset_bytes = 0;
 };
 
 /// What happens between a sum and the stored element. Operands lie where the places say, with the
@@ -80,8 +81,9 @@ struct ContractStep {
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   bool gathers = false;          ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products
+  bool adds_blocks = false;  ///< kDots: of each item lhs lists K block sums, rhs one more or none
+  std::int64_t parts = 1;    ///< kDots: each item counts for so many, one for each KC of K
   std::int64_t items = 0;
-  std::int64_t parts = 1;      ///< kDots: each item counts for so many, one for each KC of K
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
 
@@ -152,6 +154,19 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused)
 /// For the facts: the form's name, and whether its blocks say how it goes.
 std::string_view name_of(ContractStep::Form form);
 bool has_blocks(ContractStep::Form form);
+
+/// A step of few elements and a long K, cut along K: its block sums are listed in the workspace and
+/// added in order. So tasks share it, blocks are chains of their own, and the bits stay.
+struct CutOfK {
+  ContractStep whole;  ///< lists the sums of whole blocks, which are a batch axis here
+  std::optional<ContractStep> rest;  ///< lists those of what is left of K behind them
+  ContractStep addition;             ///< has its kernel already; the others get theirs as any step
+  std::int64_t block_sums = 0;       ///< of each element
+  std::size_t list_bytes = 0;
+};
+/// The cut of a step whose kernel is chosen, where without it `tasks` wait for more than an eighth
+/// of the time, or multiply-adds for each other. \param list_offset  of the list in the workspace.
+std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t list_offset);
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <numeric>
 #include <sstream>
@@ -224,6 +225,127 @@ TEST(Bits, VeryLongRowsKeepTheOrder) {
   }
 }
 
+Problem problem_of(std::mt19937& random, const char* equation, const std::vector<Shape>& shapes,
+                   DType dtype, bool any_layout) {
+  Problem problem;
+  problem.c = einsum(equation, shapes);
+  for (const Shape& shape : shapes) {
+    problem.operands.push_back(
+        random_operand(random, dtype, shape.extents(), Elements::kOrdinary, any_layout));
+    problem.views.push_back(problem.operands.back().view);
+  }
+  return problem;
+}
+
+// Few elements and a long K: its block sums are listed and added in order. Around the least K that
+// is cut for few chains, and the least that is shared by threads, with all that may be left behind
+// the whole blocks, in any layout.
+TEST_P(EveryDType, AKThatIsCutKeepsTheOrder) {
+  std::mt19937 random(20273);
+  constexpr std::int64_t kFew = 4096, kShared = std::int64_t{1} << 19;
+  const struct {
+    const char* equation;
+    std::vector<Shape> shapes;
+  } kCases[] = {
+      {"k,k->", {{kFew - 1}, {kFew - 1}}},
+      {"k,k->", {{kFew}, {kFew}}},
+      {"k,k->", {{kFew + 1}, {kFew + 1}}},
+      {"k->", {{kFew + 127}}},
+      {"bk,bk->b", {{1, kFew + 129}, {1, kFew + 129}}},
+      {"bk,k->b", {{3, kFew + 9}, {kFew + 9}}},
+      {"ak,bk->ab", {{2, kFew + 255}, {3, kFew + 255}}},
+      {"k,k->", {{kShared - 1}, {kShared - 1}}},
+      {"k,k->", {{kShared}, {kShared}}},
+      {"k,k->", {{kShared + 1}, {kShared + 1}}},
+      {"bk,bk->b", {{2, kShared + 70}, {2, kShared + 70}}},
+      {"bk,bk->b", {{3, kShared / 2}, {3, kShared / 2}}},
+  };
+  for (const auto& test : kCases) {
+    const std::int64_t K = test.shapes[0].extents().back();
+    const bool is_long = K >= kShared / 2;
+    if (BATCHDOT_SANITIZED && K == kShared - 1) continue;
+    for (const bool any_layout : {false, true}) {
+      if (is_long && any_layout != (K % 2 == 0)) continue;  // slow to judge
+      const Problem problem =
+          problem_of(random, test.equation, test.shapes, GetParam(), any_layout);
+      const Tensor expected = scalar_program(problem.c, problem.views);
+      for (const std::string_view target : fast_targets()) {
+        for (const int threads : {1, 2, 7}) {
+          if (is_long && threads == 1) continue;
+          expect_bits_of_the_program(problem, GetParam(), expected, target, threads);
+        }
+      }
+    }
+  }
+}
+
+TEST(Bits, KIsCutFromACertainLengthOn) {
+  const auto is_cut = [](DType dtype, std::int64_t K, int threads) {
+    const Layout row(dtype, Extents{K});
+    PlanOptions options;
+    options.threads = threads;
+    return Plan::make(einsum("k,k->", {Shape{K}, Shape{K}}), {row, row}, options)
+               .facts()
+               .block_sums > 0;
+  };
+  constexpr std::int64_t kShared = std::int64_t{1} << 19;
+  EXPECT_FALSE(is_cut(F32{}, 10 * kShared, 1));
+  for (const std::int64_t K : {kShared - 1, kShared}) EXPECT_EQ(is_cut(F32{}, K, 2), K == kShared);
+  const bool has_vectors = default_target() != "scalar";
+  EXPECT_FALSE(is_cut(F16{}, 4095, 1));
+  EXPECT_EQ(is_cut(F16{}, 4096, 1), has_vectors);
+}
+
+// Strides that are negative or far, and subnormals, infinities and zeros of both signs.
+TEST_P(EveryDType, AKThatIsCutMayLieAnyhow) {
+  std::mt19937 random(20274);
+  constexpr std::int64_t K = (std::int64_t{1} << 18) + 77;  // twice: enough for two threads
+  for (const std::int64_t stride : {1, -1, 5, -3, 0}) {
+    Problem problem;
+    problem.c = einsum("bk,bk->b", {Shape{2, K}, Shape{2, K}});
+    const std::int64_t length = std::llabs(stride) * 2 * (K + 3) + 1;
+    for (const bool is_first : {true, false}) {
+      const Elements elements =
+          stride == 5 || stride == 0 ? Elements::kExtreme : Elements::kOrdinary;
+      problem.operands.push_back(random_operand(random, GetParam(), {length}, elements, false));
+      const Layout layout(
+          GetParam(), Extents{2, K},
+          is_first ? Strides{stride * (K + 3), stride} : Strides{stride, 2 * stride});
+      const auto* memory = static_cast<const std::byte*>(problem.operands.back().memory.data());
+      const std::int64_t begin = stride < 0 ? length - 1 : 0;
+      problem.views.emplace_back(
+          memory + begin * static_cast<std::int64_t>(GetParam().size_bytes()), layout);
+    }
+    const Tensor expected = scalar_program(problem.c, problem.views);
+    for (const std::string_view target : fast_targets()) {
+      for (const int threads : {2, 5}) {
+        expect_bits_of_the_program(problem, GetParam(), expected, target, threads);
+      }
+    }
+  }
+}
+
+// The addition of two block sums flushes as the sums themselves do.
+TEST(Bits, BlockSumsOfBF16AreAddedInFlushMode) {
+  const std::int64_t K = 5000;
+  Tensor lhs(BF16{}, {K}), rhs(BF16{}, {K});
+  const auto set = [](Tensor& tensor, std::size_t k, float value) {
+    tensor.elements<BF16::Element>()[k] = kernel::convert<BF16::Element>(value);
+  };
+  set(lhs, 1, 0x1.8p-63f);
+  set(lhs, 130, -0x1p-63f);
+  set(rhs, 1, 0x1p-63f);
+  set(rhs, 130, 0x1p-63f);
+  Problem problem;
+  problem.c = einsum("k,k->", {Shape{K}, Shape{K}});
+  problem.views = {lhs, rhs};
+  const Tensor expected = scalar_program(problem.c, problem.views);
+  EXPECT_TRUE(same_bits(expected, Tensor(BF16{}, {})));
+  for (const std::string_view target : targets()) {
+    expect_bits_of_the_program(problem, BF16{}, expected, target, 1);
+  }
+}
+
 // A row alone equals the row inside a batch, whatever stands beside it.
 TEST(Bits, AnElementDependsOnItsOwnRowAndColumn) {
   std::mt19937 random(20264);
@@ -376,6 +498,19 @@ TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
       expect_ending_of_the_program(problem, GetParam(), ending, 1 + i % 2);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// The same where K is cut: the sum of block sums is finished as any sum.
+TEST_P(EveryDType, EpiloguesOfAKThatIsCutGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20275);
+  const Problem problem =
+      problem_of(random, "abk,abk->ab", {{2, 3, 175'100}, {2, 3, 175'100}}, GetParam(), false);
+  for (int i = 0; i < 4 / kPart; ++i) {
+    const Ending ending = random_ending(random, problem.c, GetParam().result(),
+                                        i % 4 == 3 ? Elements::kExtreme : Elements::kOrdinary);
+    expect_ending_of_the_program(problem, GetParam(), ending, 7);
+    if (HasFatalFailure()) return;
   }
 }
 

@@ -156,7 +156,8 @@ TEST_P(EveryDType, NothingOutsideTheViewsIsTouchedAtAnyTail) {
       ASSERT_NO_FATAL_FAILURE(run_between_guards(random, GetParam(), target, dots, at));
     }
     for (const Sizes s : {Sizes{1, 300, 5, 300}, Sizes{1, 7, 1100, 130}, Sizes{1, 150, 150, 1},
-                          Sizes{1, 50, 270, 257}, Sizes{1100, 1, 1, 9}, Sizes{2, 3, 4, 0}}) {
+                          Sizes{1, 50, 270, 257}, Sizes{1100, 1, 1, 9}, Sizes{2, 3, 4, 0},
+                          Sizes{1, 1, 1, 4200}, Sizes{1, 2, 3, 4111}}) {
       ASSERT_NO_FATAL_FAILURE(run_between_guards(random, GetParam(), target, s, Guarded::At::kEnd));
     }
   }

@@ -121,6 +121,7 @@ std::vector<Kind> every_kind() {
       {"mk,kn->mn", {{40, 50}, {50, 60}}, C64{}},
       {"mk,kn->nm", {{40, 50}, {50, 60}}, F16{}},
       {"bk,bk->b", {{3000, 20}, {3000, 20}}, F64{}},
+      {"bk,bk->b", {{3, 300'001}, {3, 300'001}}, F32{}},
       {"ij,jk,kl->il", {{20, 30}, {30, 40}, {40, 10}}, F32{}},
       {"ijk->k", {{20, 30, 40}}, I8{}},
       {"ij->ji", {{70, 50}}, I64{}},
@@ -226,9 +227,8 @@ TEST(Run, TakesAddressesOfWhatLiesAsPlanned) {
     EXPECT_TRUE(bits::same_bits(out, wanted)) << kind.equation;
 
     const auto code_of = [&](std::span<const void* const> operands, void* result) {
-      return refusal_of([&] {
-               plan.run(operands, result, workspace.span(), Executor::inline_executor());
-             })
+      return refusal_of(
+                 [&] { plan.run(operands, result, workspace.span(), Executor::inline_executor()); })
           .code();
     };
     const std::vector<const void*> good = addresses;
@@ -281,6 +281,38 @@ TEST(Run, CountsItsItemsAndStopsWhenItIsTold) {
   stop = false;  // and the plan is as good as before
   run(Executor::inline_executor());
   EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
+}
+
+// A lone dot product, shared by threads and on one.
+TEST(Run, CountsTheItemsOfALongDotProductAndStopsInItsMidst) {
+  const std::int64_t K = (std::int64_t{1} << 25) + 77;
+  const Tensor row(F32{}, {K});
+  const std::vector<TensorView> views = {row, row};
+  const std::vector<Layout> layouts = {row.layout(), row.layout()};
+  for (const int threads : {1, 2}) {
+    PlanOptions options;
+    options.threads = threads;
+    const Plan plan = Plan::make(einsum("k,k->", {Shape{K}, Shape{K}}), layouts, options);
+    EXPECT_EQ(plan.facts().threads, threads);
+    EXPECT_EQ(plan.facts().block_sums, threads == 1 ? 0 : K / 128 + 1);
+    EXPECT_EQ(plan.facts().block_sum_bytes > 0, threads == 2);
+    EXPECT_GE(plan.facts().work_items, 3);
+    const Workspace workspace(plan);
+    Tensor out(F32{}, {});
+    std::atomic<std::int64_t> done{0};
+    std::atomic<bool> stop{false};
+    RunControl control;
+    control.items_done = &done;
+    control.stop = &stop;
+    const auto run = [&] {
+      plan.run(views, out.mutable_view(), workspace.span(), Executor::inline_executor(), control);
+    };
+    run();
+    EXPECT_EQ(done.exchange(0), plan.facts().work_items);
+    stop = true;
+    EXPECT_EQ(refusal_of(run).code(), ErrorCode::kInterrupted);
+    EXPECT_LE(done, 2);
+  }
 }
 
 // Also where items are packed in groups and a task begins within one.
