@@ -96,6 +96,10 @@ BATCHDOT_API Problem in_dialect(Problem problem, std::string_view dialect);
 BATCHDOT_API Plan make_plan(const Problem& problem, std::span<const Layout> operands,
                             const PlanOptions& options = {});
 
+/// Refuses what the element types of the operands alone make make_plan() refuse, whatever the
+/// extents are, known or not. \throws Error  as infer;  kDType;  kNotImplemented.
+BATCHDOT_API void check_dtypes(const Problem& problem, std::span<const DType> operands);
+
 /// Roles, reasons, equivalents, and where all extents are known the plan and its cost.
 /// \param layouts  of the operands if they are known (files); else dense ones of `dtype` are
 /// assumed.
@@ -110,7 +114,12 @@ struct Fix {
 };
 /// Tries single changes (another axis, two axes swapped, transpose, an axis of 1 put in or dropped,
 /// another dialect) through infer(); never gives one that does not fit.
-BATCHDOT_API std::optional<Fix> find_fix(const Problem& problem, const Error& error);
+/// \param succeeds  asked of what infer() takes, with `context`, where more is needed (dtypes of
+/// files, a plan); null: nothing is.
+BATCHDOT_API std::optional<Fix> find_fix(const Problem& problem, const Error& error,
+                                         bool (*succeeds)(const Problem& changed,
+                                                          const void* context) = nullptr,
+                                         const void* context = nullptr);
 
 /// Reads a problem in the form of `batchdot shape --lines`.
 /// \throws Error  kSyntax with the position; kUsage; kAxesType; kLimit.

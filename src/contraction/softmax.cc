@@ -43,4 +43,12 @@ void check_softmax_dtype(DType dtype) {
       place_of(0));
 }
 
+void check_normalize_dtype(DType dtype) {
+  const bool is_real = dtype.visit(
+      [](auto record) { return std::is_floating_point_v<typename decltype(record)::Accumulator>; });
+  if (is_real) return;
+  throw Error(ErrorCode::kDType,
+              text("dot_layer: normalize takes real floating types, not ", dtype.name()));
+}
+
 }  // namespace batchdot

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What softmax takes: the one check for whoever infers a shape and whoever plans.
+// What softmax and normalizing take: the one check for whoever infers a shape and whoever plans.
 
 #include <cstdint>
 
@@ -15,5 +15,8 @@ int softmax_axis(const Shape& shape, std::int64_t axis);
 
 /// \throws Error  kDType  not a real floating type.
 void check_softmax_dtype(DType dtype);
+
+/// Of what a Dot layer normalizes in. \throws Error  kDType  not a real floating type.
+void check_normalize_dtype(DType dtype);
 
 }  // namespace batchdot

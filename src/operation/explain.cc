@@ -244,6 +244,43 @@ Plan make_plan(const Problem& problem, std::span<const Layout> operands,
   return Plan::make(bind(*inference.contraction, extents), operands, {}, {}, chosen);
 }
 
+void check_dtypes(const Problem& problem, std::span<const DType> operands) {
+  const Inference inference = infer(problem);
+  if (operands.size() != problem.shapes.size()) {
+    throw Error(ErrorCode::kFeed, text(problem.operation, ": takes ", problem.shapes.size(),
+                                       " operands, got ", operands.size()));
+  }
+  // Extents are no matter here: the plan that is asked for is of the same axes, all of them 1.
+  const auto ones = [](int rank) {
+    return Shape(std::vector<Dim>(static_cast<std::size_t>(rank), Dim(1)));
+  };
+  std::vector<Layout> layouts;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    operation::check_dialect_takes(problem, operands[i]);
+    layouts.emplace_back(operands[i], ones(problem.shapes[i].rank()).extents());
+  }
+  PlanOptions options;
+  options.threads = 1;
+  options.compute_dtype = operation::dtype_of(problem);
+  if (inference.softmax_axis) {
+    Plan::softmax(layouts[0], *inference.softmax_axis, {}, options);
+    return;
+  }
+  const auto of_ones = [&](Contraction c) {
+    c.conditions.clear();
+    std::fill(c.extents.begin(), c.extents.end(), Dim(1));
+    for (Input& input : c.inputs) input.shape = ones(input.shape.rank());
+    return c;
+  };
+  if (inference.layer) {
+    DotLayer layer = *inference.layer;
+    layer.contraction = of_ones(std::move(layer.contraction));
+    Plan::dot_layer(layer, layouts, {}, options);
+    return;
+  }
+  Plan::make(of_ones(*inference.contraction), layouts, {}, {}, options);
+}
+
 Explanation explain(const Problem& problem, DType dtype, std::span<const Layout> layouts,
                     const PlanOptions& options) {
   const Inference inference = infer(problem);

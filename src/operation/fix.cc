@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What would fit: single changes to a refused problem, each tried through the same shape rule.
+// What would fit: single changes to a refused problem, each tried through the same shape rule
+// and by whoever asks.
 
 #include <algorithm>
 #include <cstdlib>
@@ -19,10 +20,19 @@ namespace {
 // one.
 constexpr int kMostTries = 64;
 
+// Asks whoever wants the fix.
+struct Succeeds {
+  bool (*ask)(const Problem& changed, const void* context);
+  const void* context;
+};
+
 class Search {
  public:
-  Search(const Problem& problem, const Error& error)
-      : problem_(problem), error_(error), operation_(find_operation(problem.operation)) {
+  Search(const Problem& problem, const Error& error, const Succeeds& succeeds)
+      : problem_(problem),
+        error_(error),
+        succeeds_(succeeds),
+        operation_(find_operation(problem.operation)) {
     // The operand that did not fit the other comes first: its predecessor is taken as meant.
     const ErrorPlace& place = error.place();
     const auto add = [&](int operand) {
@@ -109,6 +119,7 @@ class Search {
     } catch (const Error&) {
       return;
     }
+    if (succeeds_.ask != nullptr && !succeeds_.ask(candidate, succeeds_.context)) return;
     if (!is_doubtful(candidate, inference)) {
       found_ = Fix{what, std::move(candidate)};
     } else if (!doubtful_) {
@@ -447,6 +458,7 @@ class Search {
 
   const Problem& problem_;
   const Error& error_;
+  const Succeeds succeeds_;
   const Operation& operation_;
   std::vector<int> operands_;  // in the order in which they are doubted
   std::optional<Fix> found_;
@@ -456,9 +468,10 @@ class Search {
 
 }  // namespace
 
-std::optional<Fix> find_fix(const Problem& problem, const Error& error) {
+std::optional<Fix> find_fix(const Problem& problem, const Error& error,
+                            bool (*succeeds)(const Problem&, const void*), const void* context) {
   try {
-    return Search(problem, error).run();
+    return Search(problem, error, {succeeds, context}).run();
   } catch (const Error&) {
     return {};  // the problem names no operation
   }

@@ -83,6 +83,26 @@ TEST(Fix, IsNotInventedWhereNothingFits) {
   EXPECT_FALSE(fix_of(R"({"operation":"einsum","equation":"i,j->k","shapes":[[3],[5]]})"));
 }
 
+TEST(Fix, IsAskedOfTheCaller) {
+  const Problem problem = parse_problem(R"({"operation":"softmax","shapes":[[2,3]],"axis":2})");
+  const auto differs_from = [](const Problem& changed, const void* refused) {
+    return to_json(changed) != *static_cast<const std::string*>(refused);
+  };
+  const auto never = [](const Problem&, const void*) { return false; };
+  try {
+    infer(problem);
+    FAIL();
+  } catch (const Error& error) {
+    const std::optional<Fix> nearest = find_fix(problem, error);
+    ASSERT_TRUE(nearest);
+    const std::string refused = to_json(nearest->problem);
+    const std::optional<Fix> next = find_fix(problem, error, differs_from, &refused);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->text, "use --axis 0 in place of 2");
+    EXPECT_FALSE(find_fix(problem, error, never));
+  }
+}
+
 // Random problems with slips in them: whatever is refused, its fix is not.
 TEST(Fix, AlwaysFits) {
   std::mt19937 random(7);

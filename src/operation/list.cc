@@ -98,6 +98,8 @@ std::vector<std::string> batch_dot_notes(const Problem& problem, const Inference
 Inference infer_dot_layer(const Problem& problem) {
   DotLayer layer = dot_layer(problem.shapes[0], problem.shapes[1], axes_of(problem),
                              flag(problem, "normalize"), dialect_of(problem));
+  const std::optional<DType> dtype = operation::dtype_of(problem);
+  if (dtype && layer.normalize) check_normalize_dtype(*dtype);
   Inference inference = of_contraction(layer.contraction);
   inference.reported_shape = layer.reported_shape;
   inference.layer = std::move(layer);

@@ -66,6 +66,8 @@ TEST(Operations, GiveShapes) {
       {R"({"operation":"softmax","shapes":[[2,3]],"axis":2})", "AXIS_RANGE"},
       {R"({"operation":"softmax","shapes":[[]]})", "RANK"},
       {R"({"operation":"softmax","shapes":[[2]],"dtype":"i32"})", "DTYPE"},
+      {R"({"operation":"dot_layer","shapes":[[2,3],[2,3]],"axes":1,"normalize":true,"dtype":"i32"})",
+       "DTYPE"},
       {R"({"operation":"softmax","shapes":[[2],[3]]})", "USAGE"},
       {R"({"operation":"einsum","shapes":[[2,3],[3,4],[4,5]],"equation":"ab,bc,cd"})", "(2, 5)"},
       {R"({"operation":"einsum","shapes":[[2,3]]})", "USAGE"},
@@ -88,6 +90,32 @@ TEST(Operations, RefuseComplexOperandsAsSuch) {
                       2),
               "dot_layer: normalize takes real floating types: lhs is complex64");
   }
+}
+
+TEST(Operations, RefuseTypesWhateverTheExtentsAre) {
+  const auto code = [](std::string_view line, std::vector<DType> dtypes) -> std::string {
+    try {
+      check_dtypes(parse_problem(line), dtypes);
+    } catch (const Error& error) {
+      return std::string(info(error.code()).name);
+    }
+    return "taken";
+  };
+  const std::string product = R"({"operation":"matmul","shapes":[[null,"K"],[0,5]])";
+  EXPECT_EQ(code(product + "}", {F32{}, F32{}}), "taken");
+  EXPECT_EQ(code(product + "}", {F32{}, F64{}}), "DTYPE");
+  EXPECT_EQ(code(product + "}", {F32{}}), "FEED");
+  EXPECT_EQ(code(product + R"(,"dtype":"f64"})", {F32{}, F64{}}), "taken");
+  EXPECT_EQ(code(R"({"operation":"einsum","equation":"ij->ji","shapes":[[null,2]]})", {Bool{}}),
+            "taken");
+  EXPECT_EQ(code(R"({"operation":"softmax","shapes":[[null,2]]})", {I8{}}), "DTYPE");
+  const std::string layer =
+      R"({"operation":"dot_layer","shapes":[[2,3,0,0],[2,0,5]],"axes":[3,1],"normalize":true)";
+  EXPECT_EQ(code(layer + R"(,"dialect":"tf.keras-2"})", {F32{}, F32{}}), "taken");
+  EXPECT_EQ(code(layer + R"(,"dialect":"tf.keras-2"})", {I8{}, I8{}}), "DTYPE");
+  EXPECT_EQ(code(R"({"operation":"batch_dot","shapes":[[2,null],[2,3]],"dialect":"tfjs"})",
+                 {C64{}, C64{}}),
+            "NOT_IMPLEMENTED");
 }
 
 TEST(Operations, ADialectTakesThePairAsItsUsersWroteIt) {

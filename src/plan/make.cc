@@ -393,12 +393,9 @@ Plan Plan::dot_layer(const DotLayer& layer, std::span<const Layout> operands,
                  i);
   }
   const DType dtype = choose_dtype(operands, options, true);
+  check_normalize_dtype(dtype);
   const auto arithmetic = arithmetic_of(dtype, dtype);
   const DType accumulator = accumulator_of(*arithmetic);
-  if (!(accumulator == DType(F32{})) && !(accumulator == DType(F64{}))) {
-    throw Error(ErrorCode::kDType,
-                text("dot_layer: normalize takes real floating types, not ", dtype.name()));
-  }
   const Layout target = checked_out(std::move(out), dtype, accumulator, result_shape(c).extents());
   // An axis of 1 that is stretched is normalised as it is, and stretched afterwards.
   std::vector<Dim> extents = c.extents;

@@ -74,6 +74,22 @@ Numbers numbers_of(DType dtype) {
   return {are_whole, dtype.is_complex(), dtype.size_bytes() / (dtype.is_complex() ? 2 : 1)};
 }
 
+// Of every operand. A typed shape has the type of the file beside it, else what is computed in.
+std::vector<DType> dtypes_of(const Request& request) {
+  DType typed;
+  if (const auto given = request.problem.options.find("dtype");
+      given != request.problem.options.end()) {
+    const auto* const name = std::get_if<std::string>(&given->second);
+    typed = (name ? DType::parse(*name) : std::nullopt).value_or(typed);
+  }
+  for (const auto& array : request.arrays) {
+    if (array) typed = array->dtype;
+  }
+  std::vector<DType> dtypes;
+  for (const auto& array : request.arrays) dtypes.push_back(array ? array->dtype : typed);
+  return dtypes;
+}
+
 // Two opaque bytes are read as bf16 where that is asked for, and the message says how.
 ArrayInfo inspect(const std::string& file, std::optional<DType> raw_as) {
   try {
@@ -200,17 +216,14 @@ bool Request::has_files() const {
 std::vector<Layout> layouts_of(const Request& request) {
   std::vector<Layout> layouts;
   if (!request.has_files()) return layouts;
-  DType dtype;
-  for (const auto& array : request.arrays) {
-    if (array) dtype = array->dtype;
-  }
+  const std::vector<DType> dtypes = dtypes_of(request);
   for (std::size_t i = 0; i < request.arrays.size(); ++i) {
     if (const auto& array = request.arrays[i]) {
       layouts.emplace_back(
           array->dtype, array->extents,
           array->fortran_order ? column_major(array->extents) : row_major(array->extents));
     } else if (request.problem.shapes[i].is_known()) {
-      layouts.emplace_back(dtype, request.problem.shapes[i].extents());
+      layouts.emplace_back(dtypes[i], request.problem.shapes[i].extents());
     } else {
       return {};
     }
@@ -218,13 +231,36 @@ std::vector<Layout> layouts_of(const Request& request) {
   return layouts;
 }
 
+void check_types(const Request& request) {
+  if (request.has_files()) check_dtypes(request.problem, dtypes_of(request));
+}
+
+bool succeeds(const Request& request, const Problem& changed) {
+  const bool is_planned =
+      request.verb != "shape" && std::all_of(changed.shapes.begin(), changed.shapes.end(),
+                                             [](const Shape& shape) { return shape.is_known(); });
+  try {
+    const std::vector<DType> dtypes = dtypes_of(request);
+    if (request.has_files()) check_dtypes(changed, dtypes);
+    if (!is_planned) return true;
+    std::vector<Layout> layouts;
+    for (std::size_t i = 0; i < dtypes.size(); ++i) {
+      layouts.emplace_back(dtypes[i], changed.shapes[i].extents());
+    }
+    make_plan(changed, layouts);
+    return true;
+  } catch (const Error& error) {
+    const bool is_size = info(error.code()).exit_code == info(ErrorCode::kOverflow).exit_code;
+    return is_size && request.verb == "explain";  // which says so and answers
+  }
+}
+
 std::optional<Fix> with_dtype(const Request& request) {
-  const std::vector<Layout> layouts = layouts_of(request);
-  if (layouts.empty() || request.raw_as) return {};  // with another dtype it would not be read
+  if (!request.has_files() || request.raw_as) return {};  // with another dtype it would not be read
+  const std::vector<DType> dtypes = dtypes_of(request);
   const auto holds_all = [&](const Numbers& numbers) {
-    return std::all_of(layouts.begin(), layouts.end(), [&](const Layout& layout) {
-      return numbers.hold(numbers_of(layout.dtype));
-    });
+    return std::all_of(dtypes.begin(), dtypes.end(),
+                       [&](DType dtype) { return numbers.hold(numbers_of(dtype)); });
   };
   std::vector<DType> candidates;
   for (const bool are_whole : {true, false}) {  // whole numbers stay whole if they can
@@ -239,12 +275,7 @@ std::optional<Fix> with_dtype(const Request& request) {
       fix.text += " in place of " + to_string(given->second);
     }
     fix.problem.options.insert_or_assign("dtype", std::string(dtype.name()));
-    try {
-      make_plan(fix.problem, layouts);
-      return fix;
-    } catch (const Error&) {
-      continue;
-    }
+    if (succeeds(request, fix.problem)) return fix;
   }
   return {};
 }
@@ -268,6 +299,7 @@ Request read_request(const Arguments& arguments, Session& session) {
     throw Error(ErrorCode::kUsage, verb + ": needs an operation: " + usage);
   }
   Request request;
+  request.verb = verb;
   Problem& problem = request.problem;
   problem.operation = arguments.words[0];
   const Operation& operation = find_operation(problem.operation);
@@ -313,6 +345,7 @@ Request read_request(const Arguments& arguments, Session& session) {
     }
   }
   session.problem = problem;
+  session.succeeds = [request](const Problem& changed) { return succeeds(request, changed); };
   session.files = request.files;
   session.verb = verb;
   if (const std::string* output = arguments.find("output")) session.output = *output;

@@ -35,6 +35,7 @@ int threads_of(const Arguments& arguments);
 
 /// A problem as it was typed, with the files its operands lie in.
 struct Request {
+  std::string verb;
   Problem problem;
   std::vector<std::string> files;                ///< files[operand]; empty where a shape was typed
   std::vector<std::optional<ArrayInfo>> arrays;  ///< of the files, from their headers
@@ -46,6 +47,14 @@ struct Request {
 /// Layouts of the operands, where at least one of them is a file and all extents are known: a typed
 /// shape beside a file is dense and of the file's type. Else none.
 std::vector<Layout> layouts_of(const Request& request);
+
+/// Refuses what the types of the files make computing refuse, whatever the extents are.
+/// \throws Error  as check_dtypes().
+void check_types(const Request& request);
+
+/// True if the verb of the request takes a changed problem of the same files: `shape` what has a
+/// shape and types that go together, each other verb what can be planned too.
+bool succeeds(const Request& request, const Problem& changed);
 
 /// The same request with the dtype to compute in that keeps what its files hold, where they have
 /// none that the operation takes together; nothing if it takes none of those either.

@@ -22,6 +22,7 @@ int run(const Arguments& arguments, Session& session) {
   options.threads = threads_of(arguments);
   const Request request = read_request(arguments, session);
   try {
+    check_types(request);
     const Explanation explanation = explain(request.problem, F32{}, layouts_of(request), options);
     if (arguments.has("json")) {
       session.out << to_json(explanation) << '\n';

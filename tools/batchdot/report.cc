@@ -21,7 +21,12 @@ std::string in_colour(std::string_view words, std::string_view colour, const Ses
 // What would fit: found by the verb that refused, else by trying near changes of the problem.
 std::optional<Fix> fix_of(const Error& error, const Session& session) {
   if (session.fix) return session.fix;
-  return session.problem ? find_fix(*session.problem, error) : std::nullopt;
+  if (!session.problem) return {};
+  const auto succeeds = [](const Problem& changed, const void* context) {
+    const auto& asked = static_cast<const Session*>(context)->succeeds;
+    return !asked || asked(changed);
+  };
+  return find_fix(*session.problem, error, succeeds, &session);
 }
 
 std::string json_of(const Error& error, const std::optional<Fix>& fix,

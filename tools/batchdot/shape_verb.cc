@@ -21,6 +21,7 @@ int run(const Arguments& arguments, Session& session) {
   const Request request = read_request(arguments, session);
   try {
     const Inference inference = infer(request.problem);
+    check_types(request);
     if (arguments.has("json")) {
       session.out << answer_json(inference) << '\n';
       return 0;
@@ -31,6 +32,7 @@ int run(const Arguments& arguments, Session& session) {
     }
     session.out << '\n';
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDType) session.fix = with_dtype(request);
     throw with_files(error, request.files);
   }
   return 0;

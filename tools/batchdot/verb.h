@@ -3,6 +3,7 @@
 // A verb of the command line: a record and a function. main.cc lists them; help, the manual page
 // and the completions are printed from the records.
 
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <span>
@@ -29,7 +30,8 @@ struct Session {
   std::vector<std::string> files{};      ///< of its operands, "" where a shape was typed
   std::string verb{};                    ///< that asks it
   std::string output{};                  ///< the file for its result, if any
-  std::optional<Fix> fix{};              ///< found by the verb, for what only the verb refuses
+  std::function<bool(const Problem&)> succeeds{};  ///< whether the verb takes a fix of `problem`
+  std::optional<Fix> fix{};  ///< found by the verb, for what only the verb refuses
 };
 
 /// An option with the letter that stands for it, if any.
