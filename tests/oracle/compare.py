@@ -15,6 +15,8 @@ DELIBERATE = {
     "einsum size 1": "NumPy broadcasts a size 1 of any label; batchdot, like TensorFlow, only under `...` (DIM).",
     "einsum diagonal of 0": "NumPy takes an extent of 0 on a diagonal for one that it has not met yet: `ii->i` of (0, 6)"
     " has 6 elements, which the operand does not have; batchdot refuses (DIM).",
+    "einsum of nothing": "TensorFlow's einsum, when it computes, does not compare an extent of 0 with what it meets:"
+    " `Vho,oe,hVz` of (3, 6, 0), (6, 6) and (6, 3, 5) has a result; batchdot refuses (DIM).",
     "promotion": "Keras 3, NumPy and JAX compute operands of different dtypes in a common one; batchdot refuses"
     " (DTYPE) unless `--dtype` names it.",
     "complex128 narrowed": "Keras 3 gives the product of complex128 back as complex64; batchdot keeps complex128.",
@@ -93,6 +95,8 @@ def deliberate(problem, ours, their_shape):
             return "einsum size 1"
         if _a_diagonal_begins_with_0(problem):
             return "einsum diagonal of 0"
+        if len(problem["shapes"]) > 2 and 0 in (ours["error"].get("extent"), ours["error"].get("other_extent")):
+            return "einsum of nothing"
     if code == "BROADCAST" and problem["operation"] == "einsum" and len(problem["shapes"]) > 2:
         is_open = any(not isinstance(dim, int) for shape in problem["shapes"] for dim in shape)
         if is_open and 0 in (ours["error"].get("extent"), ours["error"].get("other_extent")):

@@ -63,6 +63,9 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.outcome({"shape": [2, 4]}, dim, **ones), "einsum size 1")
         ones["shapes"] = [[2, 2], [3, 4]]
         self.assertEqual(self.outcome({"shape": [2, 4]}, dim, **ones), compare.DISAGREE)
+        three = {"operation": "einsum", "equation": "Vho,oe,hVz", "shapes": [[3, 6, 0], [6, 6], [6, 3, 5]]}
+        zero = {"error": {"code": "DIM", "extent": 0, "other_extent": 6}}
+        self.assertEqual(self.outcome({"shape": [6, 5]}, zero, **three), "einsum of nothing")
         empty = {"operation": "einsum", "equation": "aab->a", "shapes": [[0, 6, 3]]}
         self.assertEqual(self.outcome({"shape": [6]}, dim, **empty), "einsum diagonal of 0")
         empty["shapes"] = [[6, 0, 3]]
