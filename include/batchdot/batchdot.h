@@ -5,9 +5,8 @@
 // The tour:
 //   shape.h        Dim and Shape: extents that may be unknown or named; unify, the one shape rule
 //   tensor.h       TensorView borrows your memory, Tensor owns its own
-//   notation.h     batch_dot in every Keras dialect, Dot, dot, matmul, tensordot, dot_general,
-//   einsum:
-//                  on shapes they give a Contraction, on tensors the result
+//   notation.h     batch_dot in every Keras dialect, Dot, dot, matmul, tensordot, dot_general and
+//                  einsum: on shapes they give a Contraction, on tensors the result
 //   contraction.h  Contraction, the normal form that every notation becomes
 //   plan.h         Plan: decided once, run often; PlanFamily for unknown extents
 //   operation.h    the list of all operations with their options as data
