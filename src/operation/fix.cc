@@ -265,7 +265,14 @@ class Search {
     }
     if (has_lists) try_option(option, Axes(flat));
     if (flat.size() == 1 && !flat[0].is_nested()) {
-      try_option(option, Axes(std::get<0>(flat[0].value)));
+      const std::int64_t only = std::get<0>(flat[0].value);
+      try_option(option, Axes(only));
+      for (const std::int64_t axis : near(only, shape(1).rank())) {
+        try_option(option, Axes{only, axis});
+      }
+      for (const std::int64_t axis : near(only, shape(0).rank())) {
+        try_option(option, Axes{axis, only});
+      }
     }
     if (flat.size() > 2) try_option(option, Axes({flat[0], flat[1]}));
     if (entries.size() != 2) return;

@@ -52,6 +52,8 @@ TEST(Fix, IsTheNearestSingleChange) {
        "dot_layer 2,3,4 2,4,5 --axes '[[2],[1]]' --dialect keras-0.3"},
       {R"({"operation":"batch_dot","shapes":[[2,3,4],[2,4,5]],"axes":[]})",
        "use --axes 2,1 in place of []", "batch_dot 2,3,4 2,4,5 --axes 2,1"},
+      {R"({"operation":"batch_dot","shapes":[[2,3,4],[2,4,5]],"axes":[2]})",
+       "use --axes 2,1 in place of [2]", "batch_dot 2,3,4 2,4,5 --axes 2,1"},
       {R"({"operation":"dot_layer","shapes":[[2,5,9],[9,6,2]],"axes":[2,2]})",
        "swap axes 0 and 2 of rhs: (2, 6, 9)", "dot_layer 2,5,9 2,6,9 --axes 2,2"},
       {R"({"operation":"batch_dot","shapes":[[6,3,7,8],[8,3,9,6]],"axes":[3,3],)"

@@ -113,9 +113,10 @@ TEST(Operations, RefuseTypesWhateverTheExtentsAre) {
       R"({"operation":"dot_layer","shapes":[[2,3,0,0],[2,0,5]],"axes":[3,1],"normalize":true)";
   EXPECT_EQ(code(layer + R"(,"dialect":"tf.keras-2"})", {F32{}, F32{}}), "taken");
   EXPECT_EQ(code(layer + R"(,"dialect":"tf.keras-2"})", {I8{}, I8{}}), "DTYPE");
-  EXPECT_EQ(code(R"({"operation":"batch_dot","shapes":[[2,null],[2,3]],"dialect":"tfjs"})",
-                 {C64{}, C64{}}),
-            "NOT_IMPLEMENTED");
+  EXPECT_EQ(
+      code(R"({"operation":"batch_dot","shapes":[[2,3,null],[2,3,4]],"axes":1,"dialect":"tfjs"})",
+           {C64{}, C64{}}),
+      "NOT_IMPLEMENTED");
 }
 
 TEST(Operations, ADialectTakesThePairAsItsUsersWroteIt) {
