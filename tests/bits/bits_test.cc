@@ -263,7 +263,7 @@ TEST_P(EveryDType, AKThatIsCutKeepsTheOrder) {
   for (const auto& test : kCases) {
     const std::int64_t K = test.shapes[0].extents().back();
     const bool is_long = K >= kShared / 2;
-    if (BATCHDOT_SANITIZED && K == kShared - 1) continue;
+    if (BATCHDOT_SANITIZED && is_long && K != kShared + 1) continue;
     for (const bool any_layout : {false, true}) {
       if (is_long && any_layout != (K % 2 == 0)) continue;  // slow to judge
       const Problem problem =
@@ -301,6 +301,7 @@ TEST_P(EveryDType, AKThatIsCutMayLieAnyhow) {
   std::mt19937 random(20274);
   constexpr std::int64_t K = (std::int64_t{1} << 18) + 77;  // twice: enough for two threads
   for (const std::int64_t stride : {1, -1, 5, -3, 0}) {
+    if (BATCHDOT_SANITIZED && stride != -3) continue;
     Problem problem;
     problem.c = einsum("bk,bk->b", {Shape{2, K}, Shape{2, K}});
     const std::int64_t length = std::llabs(stride) * 2 * (K + 3) + 1;
