@@ -36,12 +36,6 @@ constexpr std::int64_t kItemWork = std::int64_t{1} << 32, kScalarSlowness = 64;
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
 // An item of one row whose K is longer than this is counted in parts of it.
 constexpr std::int64_t kPartK = std::int64_t{1} << 24;
-// Where K is cut it is at least so long, and there are few elements, because each is summed alone
-// then. Of complex numbers so many tasks make up for dots that have no vectors. The list of block
-// sums is no longer than 64 MiB of f32.
-constexpr std::int64_t kLeastCutK = std::int64_t{1} << 12, kFewElements = 8;
-constexpr int kTasksForComplexDots = 4;
-constexpr std::int64_t kMostListed = std::int64_t{1} << 24;
 // Rows whose batch does not fold are read in place where so many lie in a line.
 constexpr std::int64_t kLeastLine = 32;
 // Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
@@ -74,31 +68,6 @@ constexpr double kNearTotal = 1 << 20, kWholeRowsNearTotal = 16 << 20;
 // Multiply-adds of a work item of tiny products, some microseconds.
 constexpr std::int64_t kTinyWork = 1 << 16;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
-
-// The dtype whose elements lie in memory as a panel's do.
-DType panel_dtype(Arithmetic arithmetic) {
-  switch (arithmetic) {
-    case Arithmetic::kF32:
-      return F32{};
-    case Arithmetic::kF64:
-      return F64{};
-    case Arithmetic::kC64:
-      return C64{};
-    case Arithmetic::kC128:
-      return C128{};
-    case Arithmetic::kI32:
-    case Arithmetic::kI8:
-      return I32{};
-    case Arithmetic::kI64:
-      return I64{};
-    case Arithmetic::kBF16:
-      return F32{};
-  }
-  return F32{};
-}
-
 bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
 // An operand whose lines run through the items of the batch.
@@ -111,7 +80,7 @@ bool is_along_batch(const Folded& f, Side side) {
 // After NC is known, which says how many columns a packed row meets.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (step.lhs_dtype != panel_dtype(step.arithmetic)) return "lhs is converted while packing";
+  if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
   if (step.lhs_conjugate) return "lhs is conjugated while packing";
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
     return "the axes of lhs do not fold into M and K";
@@ -134,8 +103,8 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
 
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (step.rhs_dtype != panel_dtype(step.arithmetic)) return "rhs is converted while packing";
-  if (panel_dtype(step.arithmetic).is_complex())
+  if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
+  if (accumulator_of(step.arithmetic).is_complex())
     return "complex rhs is split into re and im while packing";
   if (!is_one_stride(f.n, Side::kRhs) || !is_one_stride(f.k, Side::kRhs)) {
     return "the axes of rhs do not fold into N and K";
@@ -154,7 +123,8 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
 std::string_view why_sums_need_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   if (!step.finish.is_plain()) return "something is done to the sums before they are stored";
-  if (panel_dtype(step.arithmetic).is_complex()) return "complex sums are kept as re and im apart";
+  if (accumulator_of(step.arithmetic).is_complex())
+    return "complex sums are kept as re and im apart";
   if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
   if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
     return "the axes of the result do not fold into M and N";
@@ -175,8 +145,8 @@ std::int64_t most_KC(const ContractStep& step) {
 }
 
 bool is_packed_as_it_is(const ContractStep& step) {
-  return step.packs_rhs && step.rhs_dtype == panel_dtype(step.arithmetic) &&
-         !panel_dtype(step.arithmetic).is_complex();
+  return step.packs_rhs && step.rhs_dtype == accumulator_of(step.arithmetic) &&
+         !accumulator_of(step.arithmetic).is_complex();
 }
 
 // If rhs is contiguous along the outermost of several axes of K: how far apart in K the elements of
@@ -258,11 +228,6 @@ void cut_evenly(const ContractStep& step, int tasks, std::int64_t& rows, std::in
 void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  if (f.batch_count == 0 || f.M == 0 || f.N == 0) {
-    b.row_block = b.column_block = 1;
-    b.row_blocks = b.column_blocks = 0;
-    return;
-  }
   std::int64_t rows = f.M;
   std::int64_t columns = f.N;
   if (!step.is_direct) {
@@ -294,134 +259,6 @@ void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
   b.column_blocks = ceil_div(f.N, columns);
 }
 
-std::size_t take(std::size_t& at, std::size_t bytes) {
-  const std::size_t here = at;
-  at += align_up(bytes);
-  return here;
-}
-
-std::size_t table_bytes(const FoldedAxes& axes, std::int64_t count) {
-  return axes.size() <= 1 ? 0 : static_cast<std::size_t>(count) * sizeof(std::int64_t);
-}
-
-// The same for scale or bias, where there is one.
-std::size_t table_bytes(const Place& side, const FoldedAxes& axes, std::int64_t count) {
-  return side.where == Place::Where::kNone ? 0 : table_bytes(axes, count);
-}
-
-}  // namespace
-
-std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
-  const auto is_narrow_float = [](DType d) {
-    return d == DType(F32{}) || d == DType(F16{}) || d == DType(BF16{});
-  };
-  const auto is_narrow_integer = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
-  if (lhs == DType(BF16{}) && rhs == lhs) return Arithmetic::kBF16;
-  if (is_narrow_float(lhs) && is_narrow_float(rhs)) return Arithmetic::kF32;
-  if (lhs == DType(I8{}) && rhs == lhs) return Arithmetic::kI8;
-  if (is_narrow_integer(lhs) && is_narrow_integer(rhs)) return Arithmetic::kI32;
-  if (!(lhs == rhs)) return std::nullopt;
-  if (lhs == DType(F64{})) return Arithmetic::kF64;
-  if (lhs == DType(C64{})) return Arithmetic::kC64;
-  if (lhs == DType(C128{})) return Arithmetic::kC128;
-  if (lhs == DType(I64{})) return Arithmetic::kI64;
-  return std::nullopt;
-}
-
-DType accumulator_of(Arithmetic arithmetic) { return panel_dtype(arithmetic); }
-
-TileScratch tile_scratch(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const Blocking& b = step.blocking;
-  const std::size_t element = step.kernels->panel_bytes;
-  const std::int64_t padded_NC = round_up(std::min(b.NC, b.column_block), b.NR) + b.NR;
-  const auto elements = [](std::int64_t rows, std::int64_t columns) {
-    return static_cast<std::size_t>(rows * columns);
-  };
-  TileScratch s;
-  std::size_t at = 0;
-  const std::int64_t KC = step.kernels->panel_rows(b.KC);
-  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element;
-  const auto lhs_items = static_cast<std::size_t>(step.groups_lhs ? step.group : 1);
-  s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * lhs_items : 0);
-  s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element;
-  s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
-  s.sums = take(
-      at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
-  s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
-  s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
-  s.out_rows = take(at, table_bytes(f.m, b.row_block));
-  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, b.row_block));
-  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, b.row_block));
-  s.rhs_columns = take(at, table_bytes(f.n, b.column_block));
-  s.out_columns = take(at, table_bytes(f.n, b.column_block));
-  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, b.column_block));
-  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, b.column_block));
-  s.lhs_k = take(at, table_bytes(f.k, b.KC));
-  s.rhs_k = take(at, table_bytes(f.k, b.KP));
-  s.bytes = at;
-  return s;
-}
-
-DotsScratch dots_scratch(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const auto width = static_cast<std::size_t>(step.kernels->dots_width);
-  const std::size_t panel =
-      step.packs_lhs
-          ? width * static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
-                step.kernels->panel_bytes
-          : 0;
-  DotsScratch s;
-  std::size_t at = 0;
-  s.panels_lhs = take(at, panel);
-  s.panels_rhs = take(at, panel);
-  s.chunk = step.packs_lhs ? step.kernels->dots_width : step.blocking.row_block;
-  s.sums = take(at, static_cast<std::size_t>(s.chunk) * step.kernels->panel_bytes);
-  const std::size_t table = static_cast<std::size_t>(s.chunk) * sizeof(std::int64_t);
-  s.lhs_items = take(at, step.packs_lhs ? table : 0);
-  s.rhs_items = take(at, step.packs_lhs ? table : 0);
-  s.out_items = take(at, table);
-  s.bias_items = take(at, step.finish.has_bias() ? table : 0);
-  s.scale_items = take(at, step.finish.has_scale() ? table : 0);
-  s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
-  s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
-  s.bytes = at;
-  return s;
-}
-
-VectorScratch vector_scratch(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const std::int64_t columns = step.blocking.column_block;
-  VectorScratch s;
-  std::size_t at = 0;
-  s.sums = take(
-      at, step.is_direct ? 0 : static_cast<std::size_t>(f.M * columns) * step.kernels->panel_bytes);
-  s.out_rows = take(at, table_bytes(f.m, f.M));
-  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, f.M));
-  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, f.M));
-  s.out_columns = take(at, table_bytes(f.n, columns));
-  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, columns));
-  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, columns));
-  s.bytes = at;
-  return s;
-}
-
-namespace {
-
-// Rows of both operands can be read where they lie, by kernels that take no offsets.
-std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const DType element = panel_dtype(step.arithmetic);
-  if (step.arithmetic != Arithmetic::kF32 && step.arithmetic != Arithmetic::kF64) {
-    return "there is no such kernel for this arithmetic";
-  }
-  if (!(step.lhs_dtype == element) || !(step.rhs_dtype == element)) return "operands are converted";
-  if (one_stride(f.k, Side::kLhs) != 1 || one_stride(f.k, Side::kRhs) != 1) {
-    return "K is not contiguous in both operands";
-  }
-  return {};
-}
-
 std::string_view why_dots_are_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->row_dots == nullptr) return "the target has no such kernel";
@@ -447,7 +284,7 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const std::int64_t most = std::max<std::int64_t>(
       1, std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K)));
   const std::int64_t items = round_up(ceil_div(f.batch_count, most), std::max(1, tasks));
-  const std::int64_t share = items == 0 ? 1 : ceil_div(f.batch_count, items);
+  const std::int64_t share = ceil_div(f.batch_count, items);
   if (why.empty()) {
     b.KC = std::clamp<std::int64_t>(f.K, 1, kPartK);
     step.parts = std::max<std::int64_t>(1, ceil_div(f.K, b.KC));
@@ -471,7 +308,7 @@ std::string_view tiny_refuses(const ContractStep& step) {
   }
   if (f.M * f.N == 1) return "M * N = 1";
   if (const auto why = why_sums_need_scratch(step); !why.empty()) return why;
-  if (step.lhs_dtype != panel_dtype(step.arithmetic) || step.rhs_dtype != step.lhs_dtype) {
+  if (step.lhs_dtype != accumulator_of(step.arithmetic) || step.rhs_dtype != step.lhs_dtype) {
     return "an operand is converted while packing";
   }
   if (f.m.size() > 1 || f.n.size() > 1 || f.k.size() > 1) {
@@ -513,7 +350,7 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
-  step.items = f.M * f.N == 0 ? 0 : ceil_div(f.batch_count, b.row_block);
+  step.items = ceil_div(f.batch_count, b.row_block);
 }
 
 std::string_view vector_refuse(const ContractStep& step) {
@@ -562,8 +399,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
       apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
     b.KP = std::min({step.folded.K, round_up(apart * kLineElements, kernel::kBlock), kMostKP});
     const std::int64_t most = std::max<std::int64_t>(b.NR, kBlockElements / b.KP / b.NR * b.NR);
-    const std::int64_t blocks = std::max<std::int64_t>(1, ceil_div(step.folded.N, most));
-    b.NC = std::max<std::int64_t>(b.NR, round_up(ceil_div(step.folded.N, blocks), b.NR));
+    b.NC = round_up(ceil_div(step.folded.N, ceil_div(step.folded.N, most)), b.NR);
   }
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
   split_work(step, tasks, step.kernels->lanes > 1 ? kItemWork : kItemWork / kScalarSlowness);
@@ -611,130 +447,19 @@ const auto& row_of(ContractStep::Form form) {
   return kForms[0];  // each form has a row
 }
 
-// What a step is before its kernel is chosen, for axes of its own: each element of the result is an
-// item of the batch.
-ContractStep step_of_elements(const ContractStep& step, FoldedAxes batch, const FoldedAxes& k) {
-  ContractStep part;
-  part.lhs = step.lhs;
-  part.rhs = step.rhs;
-  part.out = step.out;
-  part.lhs_dtype = step.lhs_dtype;
-  part.rhs_dtype = step.rhs_dtype;
-  part.out_dtype = step.out_dtype;
-  part.lhs_conjugate = step.lhs_conjugate;
-  part.rhs_conjugate = step.rhs_conjugate;
-  part.arithmetic = step.arithmetic;
-  part.kernels = step.kernels;
-  part.folded.batch_count = count_of(batch);
-  part.folded.batch = std::move(batch);
-  part.folded.K = count_of(k);
-  part.folded.k = k;
-  return part;
-}
-
-// Elements that lie in a list, `apart` of its own elements from each other.
-FoldedAxes listed(FoldedAxes elements, std::int64_t apart) {
-  for (std::size_t i = elements.size(); i-- > 0; apart *= elements[i].extent) {
-    elements[i].out = apart;
-    elements[i].bias = elements[i].scale = 0;
-  }
-  return elements;
-}
-
-// Lines run along the first rather than along the second: they are to be read side by side.
-bool is_finer(std::int64_t stride, std::int64_t other) {
-  return stride != 0 && std::llabs(stride) < std::llabs(other);
-}
-
-// Tasks wait while the busiest one works: for more than an eighth of the time.
-bool leaves_tasks_idle(const ContractStep& step, int tasks) {
-  const bool is_rows = step.form == ContractStep::Form::kDots;
-  const std::int64_t busiest =
-      ceil_div(step.items, tasks) * (is_rows ? step.blocking.row_block : 1);
-  const std::int64_t all = is_rows ? step.folded.batch_count : step.items;
-  return static_cast<double>(all) < 7.0 / 8 * static_cast<double>(busiest) * tasks;
-}
-
-// A tile of few elements waits for its few chains of multiply-adds; blocks are chains of their own,
-// one a lane. Not where packing takes longer than the chains: elements of 8 bytes, or far apart. Of
-// packed dots most lanes of a panel would be padding.
-bool has_few_chains(const ContractStep& step) {
-  const Folded& f = step.folded;
-  if (step.form == ContractStep::Form::kDots) {
-    return step.packs_lhs && f.batch_count <= step.kernels->dots_width / 4;
-  }
-  const auto is_near = [](std::int64_t stride) { return stride == 0 || stride == 1; };
-  const FoldedAxis& k = f.k.front();
-  return step.form == ContractStep::Form::kTiles && step.kernels->lanes > 1 &&
-         f.batch_count <= kFewElements / (f.M * f.N) && is_near(k.lhs) && is_near(k.rhs) &&
-         (f.M * f.N > 1 || step.kernels->panel_bytes <= 4);
-}
-
-bool gains_by_a_cut(const ContractStep& step, int tasks) {
-  const Folded& f = step.folded;
-  if (f.K < kLeastCutK || f.k.size() > 1 || step.items == 0) return false;
-  // Rows in place: a packed operand would be packed again for each element.
-  if (f.M * f.N > 1 &&
-      (f.M * f.N > kFewElements || step.form != ContractStep::Form::kTiles ||
-       step.kernels->row_dots == nullptr || !why_rows_are_not_read_in_place(step).empty())) {
-    return false;
-  }
-  const int least = panel_dtype(step.arithmetic).is_complex() ? kTasksForComplexDots : 2;
-  return has_few_chains(step) || (tasks >= least && leaves_tasks_idle(step, tasks));
-}
-
 }  // namespace
 
-std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t list_offset) {
-  if (!gains_by_a_cut(step, tasks)) return {};
+std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
   const Folded& f = step.folded;
-  FoldedAxes elements = f.batch;
-  elements.insert(elements.end(), f.m.begin(), f.m.end());
-  elements.insert(elements.end(), f.n.begin(), f.n.end());
-  const std::int64_t count = f.batch_count * f.M * f.N;
-  const FoldedAxis k = f.k.front();
-  const std::int64_t blocks = f.K / kernel::kBlock, rest = f.K % kernel::kBlock;
-  CutOfK cut;
-  cut.block_sums = ceil_div(f.K, kernel::kBlock);
-  if (count > kMostListed / cut.block_sums) return {};
-  const DType sum = panel_dtype(step.arithmetic);
-  const auto sum_bytes = static_cast<std::int64_t>(sum.size_bytes());
-  const Place list{Place::Where::kWorkspace, 0, list_offset};
-  const Place list_of_rests{Place::Where::kWorkspace, 0, list_offset + count * blocks * sum_bytes};
-  cut.list_bytes = static_cast<std::size_t>(count * cut.block_sums * sum_bytes);
-
-  FoldedAxes batch = listed(elements, blocks);
-  const bool is_along_elements =
-      std::any_of(elements.begin(), elements.end(), [&](const FoldedAxis& axis) {
-        return is_finer(axis.lhs, k.lhs) || is_finer(axis.rhs, k.rhs);
-      });
-  batch.insert(is_along_elements ? batch.begin() : batch.end(),
-               {blocks, kernel::kBlock * k.lhs, kernel::kBlock * k.rhs, 1});
-  cut.whole = step_of_elements(step, std::move(batch), {{kernel::kBlock, k.lhs, k.rhs}});
-  cut.whole.out = list;
-  cut.whole.out_dtype = sum;
-  if (rest > 0) {
-    cut.rest = step_of_elements(step, listed(elements, 1), {{rest, k.lhs, k.rhs}});
-    const std::int64_t behind = f.K - rest;
-    cut.rest->lhs.offset_bytes +=
-        behind * k.lhs * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
-    cut.rest->rhs.offset_bytes +=
-        behind * k.rhs * static_cast<std::int64_t>(step.rhs_dtype.size_bytes());
-    cut.rest->out = list_of_rests;
-    cut.rest->out_dtype = sum;
+  const DType element = accumulator_of(step.arithmetic);
+  if (step.arithmetic != Arithmetic::kF32 && step.arithmetic != Arithmetic::kF64) {
+    return "there is no such kernel for this arithmetic";
   }
-  cut.addition = step_of_elements(step, std::move(elements), {{blocks, 1, 0}});
-  ContractStep& addition = cut.addition;
-  addition.form = ContractStep::Form::kDots;
-  addition.lhs = list;
-  addition.rhs = rest > 0 ? list_of_rests : Place{};
-  addition.finish = step.finish;
-  addition.packs_lhs = addition.packs_rhs = false;
-  addition.adds_blocks = true;
-  addition.blocking.row_block = 1;
-  addition.items = count;
-  addition.task_bytes = dots_scratch(addition).bytes;
-  return cut;
+  if (!(step.lhs_dtype == element) || !(step.rhs_dtype == element)) return "operands are converted";
+  if (one_stride(f.k, Side::kLhs) != 1 || one_stride(f.k, Side::kRhs) != 1) {
+    return "K is not contiguous in both operands";
+  }
+  return {};
 }
 
 std::string_view name_of(ContractStep::Form form) { return row_of(form).name; }
@@ -745,6 +470,12 @@ void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   b.MR = step.kernels->MR;
   b.NR = step.kernels->NV * step.kernels->lanes;
   b.KC = std::clamp<std::int64_t>(step.folded.K, 1, most_KC(step));
+  if (step.folded.batch_count == 0 || step.folded.M == 0 || step.folded.N == 0) {
+    step.is_direct = true;  // nothing is computed, and there is nothing to choose
+    step.packs_lhs = step.packs_rhs = false;
+    step.items = 0;
+    return;
+  }
   for (const auto& form : kForms) {
     const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
     if (refusal.empty()) {

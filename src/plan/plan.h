@@ -151,6 +151,10 @@ const kernel::Kernels& find_kernels(std::string_view target);
 /// set.
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused);
 
+/// Why kernels that take no offsets cannot read rows of both operands where they lie; empty: they
+/// can.
+std::string_view why_rows_are_not_read_in_place(const ContractStep& step);
+
 /// For the facts: the form's name, and whether its blocks say how it goes.
 std::string_view name_of(ContractStep::Form form);
 bool has_blocks(ContractStep::Form form);
@@ -170,8 +174,14 @@ std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t li
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
-/// The dtype that sums of this arithmetic are kept in between steps.
+/// The dtype that sums of this arithmetic are kept in between steps, and whose elements lie in
+/// memory as a panel's do.
 DType accumulator_of(kernel::Arithmetic arithmetic);
+
+inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
+  return ceil_div(a, b) * b;
+}
 
 inline constexpr std::size_t kScratchAlignment = 64;
 inline constexpr std::size_t align_up(std::size_t bytes) {

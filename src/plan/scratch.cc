@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the scratch of a task is laid out: what plan counts with and exec addresses with.
+
+#include <algorithm>
+
+#include "src/plan/plan.h"
+
+namespace batchdot {
+
+namespace {
+
+std::size_t take(std::size_t& at, std::size_t bytes) {
+  const std::size_t here = at;
+  at += align_up(bytes);
+  return here;
+}
+
+std::size_t table_bytes(const FoldedAxes& axes, std::int64_t count) {
+  return axes.size() <= 1 ? 0 : static_cast<std::size_t>(count) * sizeof(std::int64_t);
+}
+
+// The same for scale or bias, where there is one.
+std::size_t table_bytes(const Place& side, const FoldedAxes& axes, std::int64_t count) {
+  return side.where == Place::Where::kNone ? 0 : table_bytes(axes, count);
+}
+
+}  // namespace
+
+TileScratch tile_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const std::size_t element = step.kernels->panel_bytes;
+  const std::int64_t padded_NC = round_up(std::min(b.NC, b.column_block), b.NR) + b.NR;
+  const auto elements = [](std::int64_t rows, std::int64_t columns) {
+    return static_cast<std::size_t>(rows * columns);
+  };
+  TileScratch s;
+  std::size_t at = 0;
+  const std::int64_t KC = step.kernels->panel_rows(b.KC);
+  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element;
+  const auto lhs_items = static_cast<std::size_t>(step.groups_lhs ? step.group : 1);
+  s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * lhs_items : 0);
+  s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element;
+  s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
+  s.sums = take(
+      at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
+  s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
+  s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
+  s.out_rows = take(at, table_bytes(f.m, b.row_block));
+  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, b.row_block));
+  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, b.row_block));
+  s.rhs_columns = take(at, table_bytes(f.n, b.column_block));
+  s.out_columns = take(at, table_bytes(f.n, b.column_block));
+  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, b.column_block));
+  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, b.column_block));
+  s.lhs_k = take(at, table_bytes(f.k, b.KC));
+  s.rhs_k = take(at, table_bytes(f.k, b.KP));
+  s.bytes = at;
+  return s;
+}
+
+DotsScratch dots_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const auto width = static_cast<std::size_t>(step.kernels->dots_width);
+  const std::size_t panel =
+      step.packs_lhs
+          ? width * static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
+                step.kernels->panel_bytes
+          : 0;
+  DotsScratch s;
+  std::size_t at = 0;
+  s.panels_lhs = take(at, panel);
+  s.panels_rhs = take(at, panel);
+  s.chunk = step.packs_lhs ? step.kernels->dots_width : step.blocking.row_block;
+  s.sums = take(at, static_cast<std::size_t>(s.chunk) * step.kernels->panel_bytes);
+  const std::size_t table = static_cast<std::size_t>(s.chunk) * sizeof(std::int64_t);
+  s.lhs_items = take(at, step.packs_lhs ? table : 0);
+  s.rhs_items = take(at, step.packs_lhs ? table : 0);
+  s.out_items = take(at, table);
+  s.bias_items = take(at, step.finish.has_bias() ? table : 0);
+  s.scale_items = take(at, step.finish.has_scale() ? table : 0);
+  s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.bytes = at;
+  return s;
+}
+
+VectorScratch vector_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const std::int64_t columns = step.blocking.column_block;
+  VectorScratch s;
+  std::size_t at = 0;
+  s.sums = take(
+      at, step.is_direct ? 0 : static_cast<std::size_t>(f.M * columns) * step.kernels->panel_bytes);
+  s.out_rows = take(at, table_bytes(f.m, f.M));
+  s.bias_rows = take(at, table_bytes(step.finish.bias, f.m, f.M));
+  s.scale_rows = take(at, table_bytes(step.finish.scale, f.m, f.M));
+  s.out_columns = take(at, table_bytes(f.n, columns));
+  s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, columns));
+  s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, columns));
+  s.bytes = at;
+  return s;
+}
+
+}  // namespace batchdot
