@@ -103,8 +103,8 @@ struct MutableTensorView {
   requires(!std::is_void_v<T> && !std::is_const_v<T>)
       MutableTensorView(T* data_, Extents extents, Strides strides)
       : data(data_), layout(DType::of<T>(), std::move(extents), std::move(strides)) {}
-  template <class T>
-  requires(!std::is_const_v<T>) explicit MutableTensorView(std::span<T> vector)
+  template <ElementType T, std::size_t N>
+  requires(!std::is_const_v<T>) explicit MutableTensorView(std::span<T, N> vector)
       : MutableTensorView(vector.data(), Extents{static_cast<std::int64_t>(vector.size())}) {}
   template <detail::HasRowsAndColumns Matrix>
   explicit MutableTensorView(Matrix& matrix)

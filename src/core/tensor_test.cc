@@ -76,6 +76,8 @@ TEST(View, ShowsMemoryThatIsNotItsOwn) {
   EXPECT_EQ(dense.dtype(), DType(F32{}));
   const TensorView vector{std::span<const float>(memory)};
   EXPECT_EQ(vector.extents(), (Extents{6}));
+  EXPECT_EQ(MutableTensorView(std::span(memory)).layout, vector.layout);
+  EXPECT_EQ(MutableTensorView(std::span<float, 6>(memory)).layout, vector.layout);
   MutableTensorView out(memory.data(), {3, 2}, {1, 3});
   EXPECT_EQ(out.data, memory.data());
   const TensorView read = out;

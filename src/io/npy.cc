@@ -167,11 +167,11 @@ LoadedArray read(const InputFile& file, std::optional<DType> raw_as) {
   LoadedArray array;
   try {
     array.storage = Tensor::uninitialized(info.dtype, {count});
+    array.layout = info.fortran_order ? Layout(info.dtype, info.extents, column_major(info.extents))
+                                      : Layout(info.dtype, info.extents);
   } catch (const Error& error) {
     refuse(file, error.message(), error.code());
   }
-  array.layout = info.fortran_order ? Layout(info.dtype, info.extents, column_major(info.extents))
-                                    : Layout(info.dtype, info.extents);
   if (count == 0) return array;
   const std::span bytes(static_cast<std::byte*>(array.storage.data()), array.storage.size_bytes());
   file.read(info.data_offset, bytes);

@@ -106,7 +106,9 @@ std::vector<DialectFact> other_dialects(const Problem& problem, const Inference&
     DialectFact fact;
     fact.dialect = name;
     try {
-      const Inference other = infer(in_dialect(problem, name));
+      const Problem there = in_dialect(problem, name);
+      const Inference other = infer(there);
+      operation::check_dialect_takes(there, dtype);
       fact.shape = other.shape;
       fact.differs = !is_same_computation(inference, other, dtype.is_complex());
       if (fact.differs && other.shape == inference.shape) {

@@ -240,5 +240,18 @@ TEST(Explain, TellsWhatOtherDialectsGive) {
   }
 }
 
+TEST(Explain, KnowsWhichDialectsDoNotTakeTheElements) {
+  const Problem problem =
+      parse_problem(R"({"operation":"batch_dot","shapes":[[2,3,4],[2,4,5]],"axes":[2,1]})");
+  const auto tfjs_says = [&](DType dtype) {
+    for (const DialectFact& fact : explain(problem, dtype).dialects) {
+      if (fact.dialect == "tfjs") return fact.error_code;
+    }
+    return std::string("no such dialect");
+  };
+  EXPECT_EQ(tfjs_says(F32{}), "");
+  EXPECT_EQ(tfjs_says(C64{}), "NOT_IMPLEMENTED");
+}
+
 }  // namespace
 }  // namespace batchdot

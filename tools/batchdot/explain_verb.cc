@@ -26,7 +26,7 @@ int run(const Arguments& arguments, Session& session) {
     const Explanation explanation = explain(request.problem, F32{}, layouts_of(request), options);
     if (arguments.has("json")) {
       session.out << to_json(explanation) << '\n';
-    } else {
+    } else if (!arguments.has("quiet")) {
       session.out << to_text(explanation);
     }
   } catch (const Error& error) {
@@ -36,7 +36,7 @@ int run(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-constexpr VerbOption kOptions[] = {kThreadsOption, kJsonOption, kLinesOption};
+constexpr VerbOption kOptions[] = {kThreadsOption, kQuietOption, kJsonOption, kLinesOption};
 constexpr std::string_view kExamples[] = {
     "explain batch_dot _,36,8,24 _,36,8,24 --axes 2,2 --dialect keras-2.2",
     "explain einsum bij,bjk=bik 32,128,64 32,64,256 --dtype f32",

@@ -18,6 +18,7 @@ int run(const Arguments& arguments, Session& session) {
     answer_lines(session, [](const Problem& problem) { return answer_json(infer(problem)); });
     return 0;
   }
+  threads_of(arguments);  // of no use here, but wrong is wrong
   const Request request = read_request(arguments, session);
   try {
     const Inference inference = infer(request.problem);
@@ -26,6 +27,7 @@ int run(const Arguments& arguments, Session& session) {
       session.out << answer_json(inference) << '\n';
       return 0;
     }
+    if (arguments.has("quiet")) return 0;
     session.out << inference.shape;
     if (inference.reported_shape && *inference.reported_shape != inference.shape) {
       session.out << " (reported as " << *inference.reported_shape << ')';
@@ -38,7 +40,7 @@ int run(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-constexpr VerbOption kOptions[] = {kJsonOption, kLinesOption};
+constexpr VerbOption kOptions[] = {kThreadsOption, kQuietOption, kJsonOption, kLinesOption};
 constexpr std::string_view kExamples[] = {
     "shape batch_dot _,36,8,24 _,36,8,24 --axes 2,2 --dialect keras-2.2",
     "shape einsum bij,bjk=bik B,3,4 B,4,5",
@@ -54,7 +56,9 @@ const Verb kShapeVerb = {
     "Prints the shape that the operation gives for operands of these shapes. For dot_layer it is "
     "the "
     "shape of what is computed; where that release of Keras reports another one, that is printed "
-    "beside it.\n"
+    "beside it. With --quiet the exit code alone says whether the shapes fit; --threads is taken, "
+    "as "
+    "by the other verbs, and changes nothing.\n"
     "With --lines each line of standard input is a problem, such as {\"operation\": \"batch_dot\", "
     "\"shapes\": [[null,36,8,24],[\"B\",36,8,24]], \"axes\": [2,2], \"dialect\": \"keras-2.2\"}; "
     "options have '_' for '-'. Each line of output answers one line, in order; a refused line is "

@@ -57,7 +57,7 @@ inline constexpr VerbOption kJsonOption = {
 inline constexpr VerbOption kLinesOption = {
     {"lines", OptionKind::kFlag, "", "read one problem a line as JSON, answer one a line"}};
 inline constexpr VerbOption kQuietOption = {
-    {"quiet", OptionKind::kFlag, "", "print nothing but errors"}};
+    {"quiet", OptionKind::kFlag, "", "print nothing but errors; --json prints all the same"}};
 inline constexpr VerbOption kThreadsOption = {
     {"threads", OptionKind::kInt, "N",
      "threads to use (default: BATCHDOT_NUM_THREADS or all CPUs)"}};
