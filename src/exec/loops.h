@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The loops around the kernels: one task's share of one step.
+// The loops around the kernels: what a task does of a step.
 
 #include <algorithm>
 #include <array>

@@ -2,6 +2,7 @@
 // Plan::run: checks that views and memory are as planned, then lets the tasks run each step.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <string_view>
@@ -172,30 +173,77 @@ void check_workspace(const Plan::Impl& plan, const void* const* operands, const 
   }
 }
 
+// One step while the tasks run it. Half of its items are shared out beforehand; who is done with
+// his takes of the others, the fewer the fewer are left. So a thread whose core does other work as
+// well does less of this one.
 struct StepRun {
   const Plan::Impl* plan;
   const Step* step;
-  TaskContext context;  // of task 0
+  TaskContext context;                // of task 0
+  std::int64_t share = 0;             // of each task, from item share * index on
+  std::atomic<std::int64_t> next{0};  // the first item that nobody has
 };
+
+std::int64_t items_of(const Step& step) {
+  return std::visit([](const auto& s) { return s.items; }, step);
+}
+
+// Items that are better taken together: those whose operands are packed together.
+std::int64_t grain_of(const Step& step) {
+  const auto* contraction = std::get_if<ContractStep>(&step);
+  if (contraction == nullptr || contraction->group == 1) return 1;
+  return contraction->group * contraction->blocking.column_blocks;
+}
 
 void run_all(const StepRun& run) {
   std::visit([&](const auto& step) { run_items(step, run.context, 0, step.items); }, *run.step);
 }
 
-// Task t takes the items t n/T .. (t+1) n/T - 1.
+void share_out(StepRun& run) {
+  const std::int64_t tasks = run.plan->tasks, grain = grain_of(*run.step);
+  run.share = items_of(*run.step) / (2 * tasks) / grain * grain;
+  run.next = tasks * run.share;
+}
+
+// Takes some of the `items` that nobody has: from `first` on, none if there are none.
+std::int64_t take(StepRun& run, std::int64_t items, std::int64_t& first) {
+  const std::int64_t tasks = run.plan->tasks, grain = grain_of(*run.step);
+  first = run.next.load(std::memory_order_relaxed);
+  for (;;) {
+    const std::int64_t left = items - first;
+    const std::int64_t count =
+        std::min(std::max(grain, left / (2 * tasks)), (left + tasks - 1) / tasks);
+    if (count <= 0) return 0;
+    if (run.next.compare_exchange_weak(first, first + count, std::memory_order_relaxed)) {
+      return count;
+    }
+  }
+}
+
 void run_task(void* context, int index) {
-  const StepRun& run = *static_cast<const StepRun*>(context);
+  StepRun& run = *static_cast<StepRun*>(context);
   TaskContext task = run.context;
   task.scratch += static_cast<std::size_t>(index) * run.plan->task_bytes;
   std::visit(
       [&](const auto& step) {
-        const std::int64_t tasks = run.plan->tasks;
-        const std::int64_t share = step.items / tasks;
-        const std::int64_t rest = step.items % tasks;
-        const std::int64_t first = share * index + std::min<std::int64_t>(index, rest);
-        run_items(step, task, first, first + share + (index < rest ? 1 : 0));
+        std::int64_t first = run.share * index;
+        std::int64_t count = run.share;
+        if (count == 0) count = take(run, step.items, first);
+        while (count > 0) {
+          run_items(step, task, first, first + count);
+          if (is_stopped(*task.control)) return;
+          count = take(run, step.items, first);
+        }
       },
       *run.step);
+}
+
+void run_tasks(StepRun& run, const Executor& executor) {
+  const int tasks = run.plan->tasks;
+  if (executor.parallel_for != nullptr) {
+    return executor.parallel_for(executor.state, tasks, run_task, &run);
+  }
+  for (int task = 0; task < tasks; ++task) run_task(&run, task);
 }
 
 void run_steps(const Plan::Impl& plan, const void* const* operands, void* out,
@@ -209,13 +257,11 @@ void run_steps(const Plan::Impl& plan, const void* const* operands, void* out,
                workspace.data() + plan.temporary_bytes, &control}};
   for (const Step& step : plan.steps) {
     run.step = &step;
-    const bool is_one_item = std::visit([](const auto& s) { return s.items == 1; }, step);
-    if (plan.tasks == 1 || is_one_item) {
+    if (plan.tasks == 1 || items_of(step) == 1) {
       run_all(run);
-    } else if (executor.parallel_for == nullptr) {
-      for (int task = 0; task < plan.tasks; ++task) run_task(&run, task);
     } else {
-      executor.parallel_for(executor.state, plan.tasks, run_task, &run);
+      share_out(run);
+      run_tasks(run, executor);
     }
     if (is_stopped(control)) {
       throw Error(ErrorCode::kInterrupted, "run: stopped; out may be unfinished");

@@ -10,6 +10,7 @@
 #include <new>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "batchdot/notation.h"
 #include "batchdot/plan.h"
@@ -280,6 +281,38 @@ TEST(Run, CountsItsItemsAndStopsWhenItIsTold) {
 
   stop = false;  // and the plan is as good as before
   run(Executor::inline_executor());
+  EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
+}
+
+// Half of the items are shared out; the other half goes to whoever asks, here to the first task, as
+// the others have not begun.
+TEST(Run, ATaskThatIsDoneTakesOfTheItemsThatNobodyHas) {
+  const Problem problem = problem_of("bmk,bkn->bmn", {{41, 30, 50}, {41, 50, 30}}, F32{});
+  const Plan plan = plan_of(problem, 4);
+  const std::int64_t items = plan.facts().work_items;
+  ASSERT_GE(items, 8);
+  const Workspace workspace(plan);
+  Tensor out(F32{}, {41, 30, 30});
+  std::atomic<std::int64_t> done{0};
+  RunControl control;
+  control.items_done = &done;
+  struct Seen {
+    std::atomic<std::int64_t>& done;
+    std::vector<std::int64_t> after;  // each task
+  } seen{done, {}};
+  Executor watching;
+  watching.state = &seen;
+  watching.concurrency = 1;
+  watching.parallel_for = [](void* state, int count, Executor::Task task, void* context) {
+    Seen& into = *static_cast<Seen*>(state);
+    for (int i = 0; i < count; ++i) {
+      task(context, i);
+      into.after.push_back(into.done);
+    }
+  };
+  plan.run(problem.views, out.mutable_view(), workspace.span(), watching, control);
+  const std::int64_t share = items / 8;
+  EXPECT_EQ(seen.after, (std::vector{items - 3 * share, items - 2 * share, items - share, items}));
   EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
 }
 
