@@ -8,8 +8,9 @@
 
 namespace batchdot::inline v0 {
 
-/// Runs `task(context, i)` for every i in 0 .. count-1 and returns when all are done. Tasks are
-/// independent and do not throw; they may run in any order, on any thread, also inline.
+/// Runs `task(context, i)` for every i in 0 .. count-1 and returns when all are done. Tasks do not
+/// wait for each other and do not throw; they may run in any order, on any thread, also inline.
+/// They share their work through memory: all run in the calling process.
 struct Executor {
   using Task = void (*)(void* context, int index);
   using ParallelFor = void (*)(void* state, int count, Task task, void* context);
@@ -22,7 +23,7 @@ struct Executor {
   static Executor inline_executor() { return {}; }
 };
 
-/// A small pool with a static split of the work. Its threads start in the constructor and end in
+/// A small pool with a static split of the tasks. Its threads start in the constructor and end in
 /// the destructor. A call from inside a task runs inline; a forked child runs everything inline on
 /// the pool of its parent. May be used by several threads at once (their calls take turns).
 class BATCHDOT_API ThreadPool {

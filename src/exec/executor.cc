@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pool with a static split: of n tasks, thread t of T runs those from n*t/T up to n*(t+1)/T.
-// There is no queue and no stealing; the tasks of one plan are of one size.
+// There is no queue and no stealing: who is done early takes of what nobody has, in run.cc.
 //
 // Sleeping threads wait for `Impl::round` to change. A call writes its task, then raises `round`,
 // runs the first share itself and waits for `Impl::busy` to fall to 0.

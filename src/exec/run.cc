@@ -173,13 +173,14 @@ void check_workspace(const Plan::Impl& plan, const void* const* operands, const 
   }
 }
 
-// One step while the tasks run it. Half of its items are shared out beforehand; who is done with
-// his takes of the others, the fewer the fewer are left. So a thread whose core does other work as
-// well does less of this one.
+// One step while its tasks run. Each has a share of half of the items; when it is done with that,
+// it takes of the other half, the fewer the fewer are left. So a thread whose core does other work,
+// too, does less of this one. Where there are few items, all of them are free to take.
 struct StepRun {
   const Plan::Impl* plan;
   const Step* step;
   TaskContext context;                // of task 0
+  std::int64_t grain = 1;             // items that are better taken together
   std::int64_t share = 0;             // of each task, from item share * index on
   std::atomic<std::int64_t> next{0};  // the first item that nobody has
 };
@@ -188,32 +189,29 @@ std::int64_t items_of(const Step& step) {
   return std::visit([](const auto& s) { return s.items; }, step);
 }
 
-// Items that are better taken together: those whose operands are packed together.
-std::int64_t grain_of(const Step& step) {
-  const auto* contraction = std::get_if<ContractStep>(&step);
-  if (contraction == nullptr || contraction->group == 1) return 1;
-  return contraction->group * contraction->blocking.column_blocks;
-}
-
 void run_all(const StepRun& run) {
   std::visit([&](const auto& step) { run_items(step, run.context, 0, step.items); }, *run.step);
 }
 
 void share_out(StepRun& run) {
-  const std::int64_t tasks = run.plan->tasks, grain = grain_of(*run.step);
-  run.share = items_of(*run.step) / (2 * tasks) / grain * grain;
+  const auto* contraction = std::get_if<ContractStep>(run.step);
+  const std::int64_t tasks = run.plan->tasks;
+  run.grain = contraction == nullptr ? 1 : contraction->grain;
+  run.share = items_of(*run.step) / (2 * tasks) / run.grain * run.grain;
   run.next = tasks * run.share;
 }
 
-// Takes some of the `items` that nobody has: from `first` on, none if there are none.
-std::int64_t take(StepRun& run, std::int64_t items, std::int64_t& first) {
-  const std::int64_t tasks = run.plan->tasks, grain = grain_of(*run.step);
+// Takes some of the `items` that nobody has: gives how many, from `first` on; 0 if there are none.
+// What is left for the end is cut finer than the grain, so that all tasks have some of it.
+std::int64_t claim(StepRun& run, std::int64_t items, std::int64_t& first) {
+  const std::int64_t tasks = run.plan->tasks, grain = run.grain;
   first = run.next.load(std::memory_order_relaxed);
   for (;;) {
     const std::int64_t left = items - first;
+    if (left <= 0) return 0;
     const std::int64_t count =
-        std::min(std::max(grain, left / (2 * tasks)), (left + tasks - 1) / tasks);
-    if (count <= 0) return 0;
+        left < tasks * grain ? std::min(left, std::max(ceil_div(left, tasks), ceil_div(grain, 4)))
+                             : std::max(grain, left / (2 * tasks) / grain * grain);
     if (run.next.compare_exchange_weak(first, first + count, std::memory_order_relaxed)) {
       return count;
     }
@@ -228,18 +226,19 @@ void run_task(void* context, int index) {
       [&](const auto& step) {
         std::int64_t first = run.share * index;
         std::int64_t count = run.share;
-        if (count == 0) count = take(run, step.items, first);
+        if (count == 0) count = claim(run, step.items, first);
         while (count > 0) {
           run_items(step, task, first, first + count);
           if (is_stopped(*task.control)) return;
-          count = take(run, step.items, first);
+          count = claim(run, step.items, first);
         }
       },
       *run.step);
 }
 
-void run_tasks(StepRun& run, const Executor& executor) {
+void run_shared(StepRun& run, const Executor& executor) {
   const int tasks = run.plan->tasks;
+  share_out(run);
   if (executor.parallel_for != nullptr) {
     return executor.parallel_for(executor.state, tasks, run_task, &run);
   }
@@ -257,11 +256,10 @@ void run_steps(const Plan::Impl& plan, const void* const* operands, void* out,
                workspace.data() + plan.temporary_bytes, &control}};
   for (const Step& step : plan.steps) {
     run.step = &step;
-    if (plan.tasks == 1 || items_of(step) == 1) {
+    if (plan.tasks == 1 || items_of(step) <= 1) {
       run_all(run);
     } else {
-      share_out(run);
-      run_tasks(run, executor);
+      run_shared(run, executor);
     }
     if (is_stopped(control)) {
       throw Error(ErrorCode::kInterrupted, "run: stopped; out may be unfinished");

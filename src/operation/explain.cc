@@ -163,7 +163,9 @@ DType result_of(const std::optional<Plan>& plan, const Inference& inference, DTy
 void add_cost(Explanation& explanation, const Problem& problem, const Inference& inference,
               std::span<const DType> dtypes, DType result) {
   Count bytes = elements(inference.shape) * Count(static_cast<std::int64_t>(result.size_bytes()));
-  for (std::size_t i = 0; i < problem.shapes.size(); ++i) {
+  const bool is_empty = std::find(inference.shape.begin(), inference.shape.end(), Dim(0)) !=
+                        inference.shape.end();  // then nothing is read
+  for (std::size_t i = 0; i < problem.shapes.size() && !is_empty; ++i) {
     bytes = bytes +
             elements(problem.shapes[i]) * Count(static_cast<std::int64_t>(dtypes[i].size_bytes()));
   }

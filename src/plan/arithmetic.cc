@@ -27,6 +27,7 @@ std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
 DType accumulator_of(Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::kF32:
+    case Arithmetic::kBF16:
       return F32{};
     case Arithmetic::kF64:
       return F64{};
@@ -39,8 +40,6 @@ DType accumulator_of(Arithmetic arithmetic) {
       return I32{};
     case Arithmetic::kI64:
       return I64{};
-    case Arithmetic::kBF16:
-      return F32{};
   }
   return F32{};
 }

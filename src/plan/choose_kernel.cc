@@ -180,6 +180,7 @@ void set_up_group(ContractStep& step) {
   b.KP = std::max<std::int64_t>(1, f.K);
   b.NC = b.column_block = columns;
   b.column_blocks = ceil_div(f.N, columns);
+  step.grain = items * b.column_blocks;
   step.groups_lhs = step.packs_lhs && step.lhs_dtype == step.rhs_dtype &&
                     is_along_batch(f, Side::kLhs) && f.M <= b.MC && f.K <= b.KC &&
                     items * f.M * column_bytes <= kGroupBytes;
@@ -355,7 +356,7 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
 
 std::string_view vector_refuse(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (f.M < 1 || f.M > kernel::kMaxVectorRows) return "M is not 1 to 4";
+  if (f.M > kernel::kMaxVectorRows) return "M is not 1 to 4";
   if (f.N < step.kernels->lanes) return "N fills no vector";
   if (step.kernels->vector_rows[f.M - 1] == nullptr) return "the target has no such kernel";
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.n, Side::kRhs)) {
@@ -466,16 +467,15 @@ std::string_view name_of(ContractStep::Form form) { return row_of(form).name; }
 bool has_blocks(ContractStep::Form form) { return row_of(form).has_blocks; }
 
 void choose_kernel(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  const Folded& f = step.folded;
+  if (f.batch_count == 0 || f.M == 0 || f.N == 0) {  // nothing is computed: nothing to choose
+    step.packs_lhs = step.packs_rhs = false;
+    return;
+  }
   Blocking& b = step.blocking;
   b.MR = step.kernels->MR;
   b.NR = step.kernels->NV * step.kernels->lanes;
-  b.KC = std::clamp<std::int64_t>(step.folded.K, 1, most_KC(step));
-  if (step.folded.batch_count == 0 || step.folded.M == 0 || step.folded.N == 0) {
-    step.is_direct = true;  // nothing is computed, and there is nothing to choose
-    step.packs_lhs = step.packs_rhs = false;
-    step.items = 0;
-    return;
-  }
+  b.KC = std::clamp<std::int64_t>(f.K, 1, most_KC(step));
   for (const auto& form : kForms) {
     const std::string_view refusal = form.refuses == nullptr ? "" : form.refuses(step);
     if (refusal.empty()) {

@@ -172,7 +172,7 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   facts.refused = std::move(refused);
   facts.packs_lhs = step.packs_lhs;
   facts.packs_rhs = step.packs_rhs;
-  const Blocking blocking = has_blocks(step.form) && step.items > 0 ? step.blocking : Blocking{};
+  const Blocking blocking = has_blocks(step.form) ? step.blocking : Blocking{};
   facts.MR = blocking.MR;
   facts.NR = blocking.NR;
   facts.MC = static_cast<int>(std::min(blocking.MC, facts.M));

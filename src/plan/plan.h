@@ -84,6 +84,7 @@ struct ContractStep {
   bool adds_blocks = false;  ///< kDots: of each item lhs lists K block sums, rhs one more or none
   std::int64_t parts = 1;    ///< kDots: each item counts for so many, one for each KC of K
   std::int64_t items = 0;
+  std::int64_t grain = 1;      ///< items that are better taken together by one task
   std::size_t task_bytes = 0;  ///< scratch of one task
 };
 
@@ -130,7 +131,7 @@ struct Plan::Impl {
   bool reads_out = false;        ///< beta is not 0
   Layout out;
   std::vector<Step> steps;
-  int tasks = 1;                    ///< the split of every step's items
+  int tasks = 1;                    ///< that share the items of every step
   std::size_t temporary_bytes = 0;  ///< of the workspace, before the tasks' scratch
   std::size_t task_bytes = 0;
   PlanFacts facts;
@@ -174,8 +175,8 @@ std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t li
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
-/// The dtype that sums of this arithmetic are kept in between steps, and whose elements lie in
-/// memory as a panel's do.
+/// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
+/// they are.
 DType accumulator_of(kernel::Arithmetic arithmetic);
 
 inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -10,6 +10,8 @@ namespace batchdot::tool {
 namespace {
 
 int run(const Arguments& arguments, Session& session) {
+  PlanOptions options;
+  options.threads = threads_of(arguments);
   if (arguments.has("lines")) {
     if (!arguments.words.empty()) {
       throw Error(ErrorCode::kUsage,
@@ -18,8 +20,6 @@ int run(const Arguments& arguments, Session& session) {
     answer_lines(session, [](const Problem& problem) { return to_json(explain(problem)); });
     return 0;
   }
-  PlanOptions options;
-  options.threads = threads_of(arguments);
   const Request request = read_request(arguments, session);
   try {
     check_types(request);

@@ -76,7 +76,7 @@ std::string refusal_json(const Error& error, const std::optional<Problem>& probl
     try {
       (*static_cast<std::string (*const*)(const Problem&)>(context))(changed);
       return true;
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       return false;
     }
   };

@@ -10,6 +10,7 @@ namespace batchdot::tool {
 namespace {
 
 int run(const Arguments& arguments, Session& session) {
+  threads_of(arguments);  // of no use here, but wrong is wrong
   if (arguments.has("lines")) {
     if (!arguments.words.empty()) {
       throw Error(ErrorCode::kUsage,
@@ -18,7 +19,6 @@ int run(const Arguments& arguments, Session& session) {
     answer_lines(session, [](const Problem& problem) { return answer_json(infer(problem)); });
     return 0;
   }
-  threads_of(arguments);  // of no use here, but wrong is wrong
   const Request request = read_request(arguments, session);
   try {
     const Inference inference = infer(request.problem);
@@ -56,9 +56,9 @@ const Verb kShapeVerb = {
     "Prints the shape that the operation gives for operands of these shapes. For dot_layer it is "
     "the "
     "shape of what is computed; where that release of Keras reports another one, that is printed "
-    "beside it. With --quiet the exit code alone says whether the shapes fit; --threads is taken, "
+    "beside it. With --quiet the exit code alone says whether the shapes fit; --threads is taken "
     "as "
-    "by the other verbs, and changes nothing.\n"
+    "by explain and run, and changes nothing.\n"
     "With --lines each line of standard input is a problem, such as {\"operation\": \"batch_dot\", "
     "\"shapes\": [[null,36,8,24],[\"B\",36,8,24]], \"axes\": [2,2], \"dialect\": \"keras-2.2\"}; "
     "options have '_' for '-'. Each line of output answers one line, in order; a refused line is "
