@@ -163,11 +163,23 @@ class Program {
     }
   }
 
+  // How far a position is from the first element. Labels that the index lacks count as 0: the
+  // distances of two indices of different labels add up to that of both.
   template <class T>
-  T at(const Labelled<T>& tensor, const Index& index) const {
+  std::size_t offset(const Labelled<T>& tensor, const Index& index) const {
     std::int64_t offset = 0;
-    for (const Label label : tensor.labels) offset = offset * extent(label) + index.at(label);
-    return tensor.elements[static_cast<std::size_t>(offset)];
+    for (const Label label : tensor.labels) {
+      const auto found = index.find(label);
+      offset = offset * extent(label) + (found == index.end() ? 0 : found->second);
+    }
+    return static_cast<std::size_t>(offset);
+  }
+  // Those of all positions over `order`: of each k.
+  template <class T>
+  std::vector<std::size_t> offsets(const Labelled<T>& tensor, const Labels& order) const {
+    std::vector<std::size_t> all;
+    for_each(order, {}, [&](const Index& index) { all.push_back(offset(tensor, index)); });
+    return all;
   }
 
   template <class Element>
@@ -199,29 +211,18 @@ class Program {
     return tensor;
   }
 
-  // The positions over `order`, as a list, so that k is a number.
-  std::vector<Index> positions(const Labels& order) const {
-    std::vector<Index> all;
-    for_each(order, {}, [&](const Index& index) { all.push_back(index); });
-    return all;
-  }
-
-  static Index merged(Index index, const Index& more) {
-    for (const auto& [label, i] : more) index[label] = i;
-    return index;
-  }
-
   template <class T>
   Labelled<T> sum_alone(const Labelled<T>& tensor, const Labels& order) const {
     Labelled<T> result;
     for (const Label label : tensor.labels) {
       if (!holds(order, label)) result.labels.push_back(label);
     }
-    const std::vector<Index> ks = positions(order);
+    const std::vector<std::size_t> ks = offsets(tensor, order);
     for_each(result.labels, {}, [&](const Index& index) {
+      const std::size_t first = offset(tensor, index);
       result.elements.push_back(sum_in_blocks<T>(
           static_cast<std::int64_t>(ks.size()), Rule::kPlain, [&](std::int64_t k, T chain) {
-            return plus_alone(at(tensor, merged(index, ks[static_cast<std::size_t>(k)])), chain);
+            return plus_alone(tensor.elements[first + ks[static_cast<std::size_t>(k)]], chain);
           }));
     });
     return result;
@@ -246,15 +247,19 @@ class Program {
         }
       }
     }
-    const std::vector<Index> ks = positions(contracting);
-    const auto K = static_cast<std::int64_t>(ks.size());
+    const std::vector<std::size_t> ks_of_a = offsets(a, contracting);
+    const std::vector<std::size_t> ks_of_b = offsets(b, contracting);
+    const auto K = static_cast<std::int64_t>(ks_of_a.size());
     const kernel::FloatModeGuard mode(rule == Rule::kPairs ? kernel::FloatMode::kFlush
                                                            : kernel::FloatMode::kDefault);
     for_each(result.labels, {}, [&](const Index& index) {
+      const std::size_t first_of_a = offset(a, index);
+      const std::size_t first_of_b = offset(b, index);
       result.elements.push_back(sum_in_blocks<T>(K, rule, [&](std::int64_t k, T chain) {
         if (k >= K) return times_plus(T{}, T{}, chain);
-        const Index here = merged(index, ks[static_cast<std::size_t>(k)]);
-        return times_plus(at(a, here), at(b, here), chain);
+        const auto i = static_cast<std::size_t>(k);
+        return times_plus(a.elements[first_of_a + ks_of_a[i]], b.elements[first_of_b + ks_of_b[i]],
+                          chain);
       }));
     });
     return result;
@@ -300,7 +305,7 @@ class Program {
     Out* to = result.elements<Out>().data();
     const kernel::FloatModeGuard mode(kernel::FloatMode::kDefault);
     for_each(c_.output, {}, [&](const Index& index) {
-      const T sum = at(sums, index);
+      const T sum = sums.elements[offset(sums, index)];
       const Out old = e.beta == 0 ? Out{} : element_of<Out>(last_.old, c_.output, index);
       const Out bias = e.bias ? element_of<Out>(last_.bias, e.bias->labels, index) : Out{};
       if constexpr (kIsComplex<T>) {
