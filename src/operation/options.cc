@@ -343,9 +343,8 @@ Dialect dialect_of(const Problem& problem) {
 }
 
 void check_dialect_takes(const Problem& problem, DType dtype) {
-  const bool has_it = problem.operation == "batch_dot" || problem.operation == "dot_layer" ||
-                      problem.operation == "dot";
-  if (!has_it || !dtype.is_complex()) return;
+  const bool has_dialect = find_option(find_operation(problem.operation), "dialect") != nullptr;
+  if (!has_dialect || !dtype.is_complex()) return;
   const Dialect dialect = dialect_of(problem);
   if (notation::batch_dot_rules(dialect).takes_complex) return;
   throw Error(ErrorCode::kNotImplemented,

@@ -416,6 +416,7 @@ TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
     if (step.group > 1) {
       EXPECT_EQ(b.KP, c.K);
     }
+    EXPECT_EQ(step.grain, step.group > 1 ? step.group * b.column_blocks : 1);
     EXPECT_EQ(step.items, c.batch * b.column_blocks);
     EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
   }

@@ -84,8 +84,9 @@ def read_arguments():
     parser.add_argument("--shapes", type=int, help="problems of shape for each judge")
     parser.add_argument("--values", type=int, help="problems of value for each judge")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=3,
-                        help="judges at work at once; each waits for its package now and then")
+    parser.add_argument(
+        "--jobs", type=int, default=3, help="judges at work at once; each waits now and then"
+    )
     parser.add_argument("--judges", nargs="*", default=list(releases.BY_NAME), metavar="NAME")
     parser.add_argument("--functions", nargs="*", metavar="OPERATION", help="only these")
     parser.add_argument("--report", help="Markdown file to write; docs/judges.md for a full run")

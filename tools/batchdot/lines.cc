@@ -69,7 +69,7 @@ class Lines {
       session_.out << answer_(*problem) << '\n';
     } catch (...) {
       const Error error = as_error(std::current_exception());
-      session_.out << refusal_json(error, problem, number_, answer_) << '\n';
+      session_.out << refusal_json(error, problem, number_) << '\n';
     }
     dropped_ = 0;
   }

@@ -71,17 +71,8 @@ Error as_error(std::exception_ptr thrown) {
 }
 
 std::string refusal_json(const Error& error, const std::optional<Problem>& problem,
-                         std::int64_t line, std::string (*answer)(const Problem& problem)) {
-  const auto succeeds = [](const Problem& changed, const void* context) {
-    try {
-      (*static_cast<std::string (*const*)(const Problem&)>(context))(changed);
-      return true;
-    } catch (const std::exception&) {
-      return false;
-    }
-  };
-  return json_of(error, problem ? find_fix(*problem, error, succeeds, &answer) : std::nullopt,
-                 line);
+                         std::optional<std::int64_t> line) {
+  return json_of(error, problem ? find_fix(*problem, error) : std::nullopt, line);
 }
 
 std::string error_line(const Error& error, const Session& session) {

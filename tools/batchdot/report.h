@@ -19,10 +19,10 @@ std::string answer_json(const Inference& inference);
 /// What is being thrown, as an Error: std::bad_alloc is MEMORY, all that is not ours is INTERNAL.
 Error as_error(std::exception_ptr thrown);
 
-/// The refusal of a line of --lines and of its problem, if it is one, with the fix that `answer`
-/// takes.
+/// The refusal of a problem (if there is one), with the fix that fits it. `line` is that of
+/// --lines.
 std::string refusal_json(const Error& error, const std::optional<Problem>& problem,
-                         std::int64_t line, std::string (*answer)(const Problem& problem));
+                         std::optional<std::int64_t> line = {});
 
 /// "error: ... (CODE)" and a line end, as report() prints it.
 std::string error_line(const Error& error, const Session& session);

@@ -54,11 +54,9 @@ const Verb kShapeVerb = {
     "OPERATION [OPTIONS] SHAPE...",
     "the shape of the result, nothing computed",
     "Prints the shape that the operation gives for operands of these shapes. For dot_layer it is "
-    "the "
-    "shape of what is computed; where that release of Keras reports another one, that is printed "
-    "beside it. With --quiet the exit code alone says whether the shapes fit; --threads is taken "
-    "as "
-    "by explain and run, and changes nothing.\n"
+    "the shape of what is computed; where that release of Keras reports another one, that is "
+    "printed beside it. With --quiet the exit code alone says whether the shapes fit; --threads is "
+    "taken as by explain and run, and changes nothing.\n"
     "With --lines each line of standard input is a problem, such as {\"operation\": \"batch_dot\", "
     "\"shapes\": [[null,36,8,24],[\"B\",36,8,24]], \"axes\": [2,2], \"dialect\": \"keras-2.2\"}; "
     "options have '_' for '-'. Each line of output answers one line, in order; a refused line is "
