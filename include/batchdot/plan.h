@@ -69,9 +69,9 @@ struct PlanFacts {
   std::vector<Refusal> refused;                 ///< what would have been better
   std::int64_t batch = 1, M = 1, N = 1, K = 1;  ///< of the last step, after folding
   bool swapped = false;  ///< lhs and rhs changed places in the kernel; bits are the same
-  bool packs_lhs = false, packs_rhs = false;  ///< cache-sized panels, never a whole operand
+  bool packs_lhs = false, packs_rhs = false;   ///< cache-sized panels, never a whole operand
   int MR = 0, NR = 0, MC = 0, KC = 0, NC = 0;  ///< tile and blocks; 0: the kernel has none
-  int threads = 1;  ///< that have work
+  int threads = 1;                             ///< that have work
   std::int64_t work_items = 1;
   std::size_t workspace_bytes = 0;
   std::size_t temporary_bytes = 0;  ///< of these: operands that are converted, normalised or summed

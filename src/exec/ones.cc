@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a lone operand is multiplied with: 1 and -1 of each dtype.
 
-#include "src/exec/loops.h"
-
 #include <array>
 
+#include "src/exec/loops.h"
 #include "src/kernel/convert.h"
 
 namespace batchdot {

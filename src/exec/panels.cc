@@ -16,6 +16,10 @@ constexpr std::int64_t kShortRunOfRows = 4, kShortRunOfK = 8;
 // panels at a time, so that of each page more than one line is read while it is near.
 constexpr std::int64_t kRowsTogether = 8, kPanelsTogether = 4, kTilesTogether = 12;
 
+// Where rows that are far apart share lines, all of them are packed so many steps of k at a time:
+// the lines stay in the second cache meanwhile.
+constexpr std::int64_t kLinesTogether = 16;
+
 // Where lines follow each other pages apart, no hardware looks ahead: so many positions of k later
 // is what is asked for. More rows than these, a power of 2 apart, do not stay in the first cache.
 constexpr std::int64_t kLinesAhead = 2;
@@ -66,12 +70,19 @@ void Panels::pack(Operand operand, kernel::PackCall call, const PanelSource& fro
 
 void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,
                         std::int64_t depth) const {
-  if (operand == Operand::kRhs && step_.blocking.KP > step_.blocking.KC) {
-    return pack_by_lines(call, k, depth);
-  }
   const std::size_t dtype_index = dtype(operand).index();
   const kernel::PackFunction function =
       operand == Operand::kRhs ? kernels_.pack_b[dtype_index] : kernels_.pack_a[dtype_index];
+  if (operand == Operand::kRhs && step_.packs_lines) {
+    call.k_offsets = nullptr;
+    call.k_stride = step_.folded.k.front().rhs;
+    call.K = depth;
+    const int width = call.width;
+    call.width = static_cast<int>(inner_k() * width);
+    function(call);
+    call.width = width;
+    return;
+  }
   if (k.offsets == nullptr || !takes_pieces(operand) ||
       k.run(0, depth) < std::min(kShortRunOfK, depth)) {
     call.k_stride = k.stride;
@@ -93,51 +104,47 @@ void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk&
   }
 }
 
-// rhs is contiguous along the outermost axis of k: for each position of the inner ones, its
-// elements go to rows of the panel that lie as far apart as the inner ones have positions. A line
-// of memory is read once.
-void Panels::pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64_t depth) const {
-  const Folded& f = step_.folded;
-  const std::int64_t inner = f.K / f.k.front().extent;
-  const std::int64_t bytes = element_bytes(step_.rhs_dtype);
-  const int width = call.width;
-  const std::int64_t row_bytes = width * panel_bytes();
-  const auto* source = static_cast<const std::byte*>(call.source);
-  auto* panel = static_cast<std::byte*>(call.panel);
-  const std::int64_t positions = std::min(inner, depth);
-  call.k_offsets = nullptr;
-  call.k_stride = f.k.front().rhs;
-  call.width = static_cast<int>(inner * width);
-  for (std::int64_t at = 0; at < positions; ++at) {
-    call.source = source + k.at(at) * bytes;
-    call.K = (depth - at + inner - 1) / inner;
-    call.panel = panel + at * row_bytes;
-    if (at + kLinesAhead < positions) {
-      ask_for_lines(call, (k.at(at + kLinesAhead) - k.at(at)) * bytes, bytes);
-    }
-    kernels_.pack_b[step_.rhs_dtype.index()](call);
+// rhs is contiguous along the outermost axis of k. At each position of the inner ones the lines of
+// all columns are read, in the order in which they lie in memory: their elements go to rows of the
+// panels that lie as far apart as the inner axes have positions.
+template <class PackPanel>
+void Panels::pack_lines(const PanelSource& from, std::int64_t panels, std::int64_t depth,
+                        const PackPanel& pack_panel) const {
+  const std::int64_t inner = inner_k();
+  for (std::int64_t at = 0; at < std::min(inner, depth); ++at) {
+    const PanelSource lines = {from.data + from.k.at(at) * element_bytes(step_.rhs_dtype),
+                               from.axis, from.k};
+    const std::int64_t elements = ceil_div(depth - at, inner);
+    for (std::int64_t i = 0; i < panels; ++i) pack_panel(i, lines, at, elements);
   }
-  call.width = width;
 }
 
 template <class PackPanel>
 void Panels::pack_in_order(Operand operand, const PanelSource& from, std::int64_t panels,
                            std::int64_t depth, const PackPanel& pack_panel) const {
+  if (operand == Operand::kRhs && step_.packs_lines) {
+    return pack_lines(from, panels, depth, pack_panel);
+  }
   const bool lies_in_rows = from.axis.offsets == nullptr && from.axis.stride == 1 &&
                             from.k.offsets == nullptr && takes_pieces(operand);
-  if (!lies_in_rows) {
-    for (std::int64_t i = 0; i < panels; ++i) pack_panel(i, from, 0, depth);
-    return;
+  std::int64_t panels_together = panels, k_together = depth;
+  if (lies_in_rows) {
+    panels_together = operand == Operand::kRhs ? kPanelsTogether : kTilesTogether;
+    k_together = kRowsTogether;
+  } else if (operand == Operand::kLhs && step_.shares_lines) {
+    k_together = kLinesTogether;
   }
-  const std::int64_t together = operand == Operand::kRhs ? kPanelsTogether : kTilesTogether;
   const std::int64_t k_bytes = from.k.stride * element_bytes(dtype(operand));
-  for (std::int64_t i = 0; i < panels; i += together) {
-    const std::int64_t end = std::min(panels, i + together);
-    for (std::int64_t k = 0; k < depth; k += kRowsTogether) {
-      const PanelSource rows = {from.data + k * k_bytes, from.axis, from.k};
-      const std::int64_t steps = std::min(kRowsTogether, depth - k);
+  for (std::int64_t i = 0; i < panels; i += panels_together) {
+    const std::int64_t end = std::min(panels, i + panels_together);
+    std::int64_t k = 0;
+    do {
+      const AxisWalk later = from.k.from(k);
+      const PanelSource rows = {from.data + k * k_bytes, from.axis, later};
+      const std::int64_t steps = std::min(k_together, depth - k);
       for (std::int64_t j = i; j < end; ++j) pack_panel(j, rows, k, steps);
-    }
+      k += steps;
+    } while (k < depth);
   }
 }
 

@@ -71,6 +71,11 @@ class Panels {
   bool takes_pieces(Operand operand) const {
     return dtype(operand) == accumulator_of(step_.arithmetic);
   }
+  // Positions of the axes of k inside the outermost one.
+  std::int64_t inner_k() const { return step_.folded.K / step_.folded.k.front().extent; }
+  template <class PackPanel>
+  void pack_lines(const PanelSource& from, std::int64_t panels, std::int64_t depth,
+                  const PackPanel& pack_panel) const;
   template <class PackPanel>
   void pack_in_order(Operand operand, const PanelSource& from, std::int64_t panels,
                      std::int64_t depth, const PackPanel& pack_panel) const;
@@ -80,7 +85,6 @@ class Panels {
                   std::int64_t depth) const;
   void pack_members(Operand operand, kernel::PackCall call, const PanelSource& from,
                     std::int64_t first, int items, std::int64_t depth);
-  void pack_by_lines(kernel::PackCall& call, const AxisWalk& k, std::int64_t depth) const;
 
   const ContractStep& step_;
   const kernel::ArithmeticKernels& kernels_;

@@ -107,6 +107,9 @@ class TileItem {
         }
         if (!multiply_rows(rhs, column, width, k, depth)) return;
         k += depth;
+        if (step_.parts > 1 && k < folded_.K && k % step_.part_K == 0 && finish_item(control_)) {
+          return;
+        }
       } while (k < folded_.K);
     }
   }

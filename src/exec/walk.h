@@ -35,6 +35,10 @@ struct AxisWalk {
     while (end < last && offsets[end] - offsets[end - 1] == step) ++end;
     return end - first;
   }
+  // The same from position `first` on. With one stride, that is for the base to say.
+  AxisWalk from(std::int64_t first) const {
+    return {stride, offsets == nullptr ? nullptr : offsets + first};
+  }
   std::int64_t step(std::int64_t first) const {
     return offsets == nullptr ? stride : offsets[first + 1] - offsets[first];
   }

@@ -21,16 +21,22 @@ constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
 // 1.05 times as fast with half as many, in turns.
 constexpr std::int64_t kMC = 144, kWideMC = 96, kLargeElementMC = 72;
 constexpr std::size_t kLargeElement = 16;  // bytes
-// Elements of a packed block of rhs: 2 MB of f32.
+// Of rows that share lines as many are packed at a time as take so much: each line is read once.
+constexpr std::int64_t kSharedLinesBytes = 1 << 20;
+// Elements of a packed block of rhs: 2 MB of f32, or half as many more if that is all. Of one whose
+// lines are spread over far k more columns pay: their lines lie near each other, and lhs is packed
+// once for all of them.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
+constexpr std::int64_t kLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
 constexpr std::int64_t kMostKP = 8192;
 constexpr std::int64_t kGroupBytes = 2 << 20;
-constexpr std::int64_t kLineElements = 16;  // of f32
+constexpr std::int64_t kLineBytes = 64;
 constexpr std::int64_t kPageBytes = 4096;
-// Multiply-adds of a work item at most, some tens of milliseconds: a run can be watched between
-// them. It can be stopped between blocks. Without vectors they take so many times as long.
+// Multiply-adds of a work item, or of a part of it, at most, some tens of milliseconds: a run can
+// be watched between them. It can be stopped between blocks. Without vectors they take so many
+// times as long.
 constexpr std::int64_t kItemWork = std::int64_t{1} << 32, kScalarSlowness = 64;
 // The same where a work item is not cut into blocks.
 constexpr std::int64_t kShortWork = std::int64_t{1} << 27;
@@ -39,8 +45,8 @@ constexpr std::int64_t kPartK = std::int64_t{1} << 24;
 // Rows whose batch does not fold are read in place where so many lie in a line.
 constexpr std::int64_t kLeastLine = 32;
 // Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
-// many multiply-adds.
-constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24;
+// many multiply-adds, of a line that is spread over far k.
+constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24, kPackLinesWork = 72;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
@@ -49,8 +55,10 @@ constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
-// all columns of a block take more, all rows meet a panel at a time, unless the result is streamed.
-constexpr std::int64_t kNearBytes = 16 << 10;
+// all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
+// or the block is one of a large product: its sums come from far, and memory gives long runs of a
+// row faster than a line of each row in turn. Wide panels of such a block would come from far, too.
+constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
@@ -77,7 +85,7 @@ bool is_along_batch(const Folded& f, Side side) {
          one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
 }
 
-// After NC is known, which says how many columns a packed row meets.
+// After the blocks are known, which say how many columns a packed row meets.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
@@ -85,7 +93,7 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
     return "the axes of lhs do not fold into M and K";
   }
-  const std::int64_t columns = std::min(f.N, step.blocking.NC);
+  const std::int64_t columns = std::min({f.N, step.blocking.NC, step.blocking.column_block});
   const std::int64_t row = std::llabs(one_stride(f.m, Side::kLhs).value_or(0));
   const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.kernels->panel_bytes);
   if (columns > step.blocking.NR && is_along_batch(f, Side::kLhs)) {
@@ -149,6 +157,14 @@ bool is_packed_as_it_is(const ContractStep& step) {
          !accumulator_of(step.arithmetic).is_complex();
 }
 
+// If a line of lhs holds rows that lie far apart in M, which is ordered by the result.
+bool rows_share_lines(const ContractStep& step) {
+  const FoldedAxes& m = step.folded.m;
+  return step.lhs_dtype == accumulator_of(step.arithmetic) && m.size() > 1 &&
+         std::any_of(m.begin(), m.end() - 1,
+                     [](const FoldedAxis& axis) { return std::llabs(axis.lhs) == 1; });
+}
+
 // If rhs is contiguous along the outermost of several axes of K: how far apart in K the elements of
 // a line are. Else 0.
 std::int64_t lines_of_rhs_are_apart_in_k(const ContractStep& step) {
@@ -170,7 +186,7 @@ void set_up_group(ContractStep& step) {
   }
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
-  const std::int64_t wanted = std::min(f.batch.back().extent, kLineElements * 4 / element);
+  const std::int64_t wanted = std::min(f.batch.back().extent, kLineBytes / element);
   const std::int64_t columns = std::min(
       b.column_block, std::max<std::int64_t>(1, kGroupBytes / wanted / column_bytes / b.NR) * b.NR);
   const std::int64_t items =
@@ -194,6 +210,15 @@ double total_bytes(const ContractStep& step) {
          static_cast<double>(step.kernels->panel_bytes);
 }
 
+// `count` in equal shares of at most `most`, each whole units of `unit`.
+std::int64_t even_share(std::int64_t count, std::int64_t most, std::int64_t unit) {
+  return round_up(ceil_div(count, ceil_div(count, most)), unit);
+}
+
+double multiply_adds(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth);
+}
+
 // Of all ways to cut an item of the batch into blocks of at most rows x columns the one whose
 // busiest task is done first: it has so many blocks, each of so many multiply-adds, and what it
 // packs.
@@ -207,14 +232,16 @@ void cut_evenly(const ContractStep& step, int tasks, std::int64_t& rows, std::in
   const std::int64_t least_column_blocks = ceil_div(f.N, columns);
   std::int64_t best_rows = rows, best_columns = columns;
   double least = 0;
+  const std::int64_t pack_work = step.packs_lines ? kPackLinesWork : kPackWork;
   for (std::int64_t i = least_row_blocks; i <= most_row_blocks; ++i) {
     const std::int64_t height = round_up(ceil_div(f.M, i), b.MR);
     for (std::int64_t j = least_column_blocks; i * j <= most_blocks && j <= most_column_blocks;
          ++j) {
       const std::int64_t width = round_up(ceil_div(f.N, j), b.NR);
       const std::int64_t blocks = ceil_div(f.M, height) * ceil_div(f.N, width);
+      const std::int64_t packing = kPackWork * height + pack_work * width;
       const double time = static_cast<double>(ceil_div(f.batch_count * blocks, tasks)) *
-                          static_cast<double>(height * width + kPackWork * (height + width));
+                          static_cast<double>(height * width + packing);
       if (least != 0 && time >= least) continue;
       least = time;
       best_rows = height;
@@ -225,8 +252,9 @@ void cut_evenly(const ContractStep& step, int tasks, std::int64_t& rows, std::in
   columns = std::min(columns, best_columns);
 }
 
-// Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work.
-void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
+// Cuts a batch item into row_blocks x column_blocks so that `tasks` have equal work, and none has
+// more than most_work in `depth` steps of k.
+void split_work(ContractStep& step, int tasks, std::int64_t most_work, std::int64_t depth) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
   std::int64_t rows = f.M;
@@ -241,8 +269,7 @@ void split_work(ContractStep& step, int tasks, std::int64_t most_work) {
     cut_evenly(step, tasks, rows, columns);
   }
   const auto is_too_long = [&] {
-    return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(f.K) >
-           static_cast<double>(most_work);
+    return multiply_adds(rows, columns, depth) > static_cast<double>(most_work);
   };
   while (is_too_long()) {
     const bool may_cut_rows = rows > b.MR;
@@ -288,6 +315,7 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const std::int64_t share = ceil_div(f.batch_count, items);
   if (why.empty()) {
     b.KC = std::clamp<std::int64_t>(f.K, 1, kPartK);
+    step.part_K = b.KC;
     step.parts = std::max<std::int64_t>(1, ceil_div(f.K, b.KC));
     b.row_block = step.parts > 1 ? 1 : std::min(most, round_up(share, kernels.lanes));
   } else {
@@ -375,11 +403,29 @@ void set_up_vector(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   b.NR = step.kernels->lanes;
   b.KC = std::clamp<std::int64_t>(step.folded.K, 1, kShortWork / kernel::kMaxVectorRows / b.NR);
   b.KC = b.KC < step.folded.K ? b.KC / kernel::kBlock * kernel::kBlock : b.KC;
-  split_work(step, tasks, kShortWork);
+  split_work(step, tasks, kShortWork, step.folded.K);
   b.MC = b.MR;
   b.NC = b.column_block;
   step.items = step.folded.batch_count * b.column_blocks;
   step.task_bytes = vector_scratch(step).bytes;
+}
+
+// An item whose K is long counts in parts of it: cut into smaller blocks instead, it would pack its
+// operands more than once.
+void count_in_parts(ContractStep& step, std::int64_t most_work) {
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  if (f.K <= b.KP ||
+      multiply_adds(b.row_block, b.column_block, f.K) <= static_cast<double>(most_work)) {
+    return;
+  }
+  if (b.column_block > b.NC) {  // parts are of one block of columns
+    b.column_block = even_share(f.N, b.NC, b.NR);
+    b.column_blocks = ceil_div(f.N, b.column_block);
+  }
+  const std::int64_t part = most_work / (b.row_block * b.column_block);
+  step.part_K = std::max<std::int64_t>(1, part / b.KP) * b.KP;
+  step.parts = ceil_div(f.K, step.part_K);
 }
 
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
@@ -393,20 +439,30 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   b.MC = is_wide(step)                                ? kWideMC
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
-  b.NC = kBlockElements / most_KC(step);
+  b.NC = kBlockElements / most_KC(step) / b.NR * b.NR;
+  if (step.folded.N > b.NC) {
+    b.NC = step.folded.N <= b.NC * 3 / 2 ? round_up(step.folded.N, b.NR)
+                                         : even_share(step.folded.N, b.NC, b.NR);
+  }
   b.KP = b.KC;
+  const Folded& f = step.folded;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
   if (apart > 0 &&
       apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
-    b.KP = std::min({step.folded.K, round_up(apart * kLineElements, kernel::kBlock), kMostKP});
-    const std::int64_t most = std::max<std::int64_t>(b.NR, kBlockElements / b.KP / b.NR * b.NR);
-    b.NC = round_up(ceil_div(step.folded.N, ceil_div(step.folded.N, most)), b.NR);
+    step.packs_lines = true;
+    b.KP = std::min({f.K, round_up(apart * (kLineBytes / element), kernel::kBlock), kMostKP});
+    const std::int64_t most =
+        std::max<std::int64_t>(b.NR, kLinesBytes / element / b.KP / b.NR * b.NR);
+    b.NC = even_share(f.N, most, b.NR);
   }
+  const std::int64_t most_work = step.kernels->lanes > 1 ? kItemWork : kItemWork / kScalarSlowness;
+  split_work(step, tasks, most_work, b.KP);
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
-  split_work(step, tasks, step.kernels->lanes > 1 ? kItemWork : kItemWork / kScalarSlowness);
+  step.shares_lines = step.packs_lhs && rows_share_lines(step);
+  if (step.shares_lines) b.MC = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
   set_up_group(step);
-  const Folded& f = step.folded;
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  count_in_parts(step, most_work);
   const std::int64_t width = std::min(b.NC, b.column_block);
   const std::int64_t rows = std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
@@ -419,9 +475,16 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   step.gathers =
       step.streams && f.M > 1 && *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
-  step.near_panels = step.gathers                                  ? std::max(near_panels, run)
-                     : step.streams || near_panels * b.NR >= width ? near_panels
-                                                                   : 1;
+  const std::int64_t all_panels = ceil_div(width, b.NR);
+  if (step.gathers) {
+    step.near_panels = std::max(near_panels, run);
+  } else if (step.streams || near_panels >= all_panels) {
+    step.near_panels = near_panels;
+  } else {
+    const bool has_far_sums = step.is_direct || accumulator_of(step.arithmetic).is_complex();
+    const bool is_far = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
+    step.near_panels = is_far ? all_panels : 1;
+  }
   step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }

@@ -458,9 +458,60 @@ TEST(ChooseKernel, LinesThatAreApartInKArePackedOnce) {
       const Blocking& b = step.blocking;
       EXPECT_EQ(b.KP, c.KP) << c.outer << ' ' << c.inner;
       EXPECT_TRUE(b.KP == step.folded.K || b.KP % kernel::kBlock == 0);
-      EXPECT_LE(tile_scratch(step).bytes, std::size_t{4} << 20);
+      EXPECT_EQ(step.packs_lines, c.inner < 3000) << c.outer << ' ' << c.inner;
+      EXPECT_EQ(b.row_blocks, 1);
+      EXPECT_LE(tile_scratch(step).bytes, std::size_t{12} << 20);
     }
   }
+  // What is packed by lines is cut before the rows that meet it.
+  ContractStep step = product(1, 384, 376, 384 * 376);
+  step.folded.k = {{384, 376, 1, 0, 0}, {376, 1, 400 * 384, 0, 0}};
+  step.folded.n = axis(376, 0, 384, 1);
+  choose(step, 2);
+  EXPECT_EQ(step.blocking.row_blocks, 1);
+  EXPECT_EQ(step.blocking.column_blocks, 2);
+}
+
+// A line of lhs holds 16 rows that are 48 apart: as many are packed at a time as take 1 MB, and
+// meet all columns.
+TEST(ChooseKernel, RowsThatShareLinesArePackedTogether) {
+  ContractStep step = product(1, 48 * 48, 48 * 48, 48 * 48);
+  step.folded.m = {{48, 1, 0, 48 * 2304, 0}, {48, 2304, 0, 2304, 0}};
+  step.folded.k = {{48, 48, 48, 0, 0}, {48, 48 * 2304, 2304, 0, 0}};
+  choose(step);
+  EXPECT_TRUE(step.shares_lines);
+  EXPECT_EQ(step.blocking.MC, 1026);
+  EXPECT_EQ(step.near_panels, 2304 / 16);
+  step.lhs_dtype = F16{};  // panels that are converted are packed whole
+  choose(step);
+  EXPECT_FALSE(step.shares_lines);
+}
+
+TEST(ChooseKernel, ColumnsAreCutEvenlyIfTheyAreMuchMoreThanABlock) {
+  const std::pair<std::int64_t, std::int64_t> kCases[] = {
+      {2048, 2048}, {2304, 2304}, {3072, 3072}, {3073, 1552}, {4096, 2048}, {10000, 2000}};
+  for (const auto& [N, NC] : kCases) {
+    ContractStep step = product(1, 1000, N, 1000);
+    choose(step);
+    EXPECT_EQ(step.blocking.NC, NC) << N;
+  }
+}
+
+// The sums of a large product come from far: in long runs of a row.
+TEST(ChooseKernel, RowsMeetAllPanelsOfALargeBlock) {
+  const auto near = [](std::int64_t N, std::int64_t K, std::int64_t NV) {
+    ContractStep step = product(1, 1000, N, K);
+    kernel::ArithmeticKernels kernels = *step.kernels;
+    kernels.NV = static_cast<int>(NV);
+    step.kernels = &kernels;
+    choose(step);
+    return step.near_panels;
+  };
+  EXPECT_EQ(near(1000, 1000, 2), 63);
+  EXPECT_EQ(near(1000, 40, 2), 1);
+  EXPECT_EQ(near(256, 256, 2), 1);
+  EXPECT_EQ(near(257, 256, 2), 17);
+  EXPECT_EQ(near(1000, 1000, 4), 1);  // wide
 }
 
 TEST(ChooseKernel, RowsThatMeetManyColumnsArePacked) {
@@ -525,15 +576,25 @@ TEST(ChooseKernel, TasksHaveNearlyEqualShares) {
 
 TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   ContractStep step = product(1, 20000, 20000, 5000);
-  choose(step, 1);
-  const Blocking& b = step.blocking;
-  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 32);
-  EXPECT_EQ(b.row_block % b.MR, 0);
+  const auto expect_parts = [&](std::int64_t most) {
+    choose(step, 1);
+    const Blocking& b = step.blocking;
+    EXPECT_LE(b.row_block * b.column_block * step.part_K, most);
+    EXPECT_LE(b.column_block, b.NC);
+    EXPECT_EQ(b.row_block % b.MR, 0);
+    EXPECT_EQ(step.part_K % b.KP, 0);
+    EXPECT_EQ(step.parts, (5000 + step.part_K - 1) / step.part_K);
+  };
+  expect_parts(std::int64_t{1} << 32);
   kernel::ArithmeticKernels slow = *step.kernels;  // without vectors
   slow.lanes = 1;
   step.kernels = &slow;
+  expect_parts(std::int64_t{1} << 26);
+  // A long K is counted in parts rather than cut into small blocks, whose operands are read again.
+  step = product(1, 64, 64, std::int64_t{1} << 24);
   choose(step, 1);
-  EXPECT_LE(b.row_block * b.column_block * 5000, std::int64_t{1} << 26);
+  EXPECT_EQ(step.items, 1);
+  EXPECT_EQ(step.parts, 16);
 }
 
 TEST(ChooseKernel, BlocksOfKAreWholeBlocksOfTheOrder) {

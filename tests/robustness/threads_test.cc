@@ -348,6 +348,35 @@ TEST(Run, CountsTheItemsOfALongDotProductAndStopsInItsMidst) {
   }
 }
 
+// A block of tiles whose K is long counts in parts of it, here of memory that overlaps.
+TEST(Run, CountsThePartsOfALongBlockAndStopsBetweenThem) {
+  const std::int64_t M = 96, K = std::int64_t{1} << 19;
+  const Tensor memory(F32{}, {M + K});
+  const std::vector<Layout> layouts = {Layout(F32{}, Extents{M, K}, Strides{1, 1}),
+                                       Layout(F32{}, Extents{K, M}, Strides{1, 1})};
+  const std::vector<TensorView> views = {TensorView(memory.data(), layouts[0]),
+                                         TensorView(memory.data(), layouts[1])};
+  PlanOptions options;
+  options.threads = 1;
+  const Plan plan = Plan::make(einsum("ik,kj->ij", {Shape{M, K}, Shape{K, M}}), layouts, options);
+  EXPECT_EQ(plan.facts().work_items, 2);
+  const Workspace workspace(plan);
+  Tensor out(F32{}, {M, M});
+  std::atomic<std::int64_t> done{0};
+  std::atomic<bool> stop{false};
+  RunControl control;
+  control.items_done = &done;
+  control.stop = &stop;
+  const auto run = [&] {
+    plan.run(views, out.mutable_view(), workspace.span(), Executor::inline_executor(), control);
+  };
+  run();
+  EXPECT_EQ(done.exchange(0), 2);
+  stop = true;
+  EXPECT_EQ(refusal_of(run).code(), ErrorCode::kInterrupted);
+  EXPECT_LE(done, 1);
+}
+
 // Also where items are packed in groups of 16: of 70 two tasks have a group each beforehand, four
 // take all from what nobody has.
 TEST(Run, CountsEachItemOfAGroupOnce) {

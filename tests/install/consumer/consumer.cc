@@ -15,9 +15,8 @@ int main() {
   const bd::Tensor product = bd::batch_dot(lhs, rhs, 2, bd::Dialect("keras-2.2"));
   for (const float element : product.elements<float>()) std::printf("%g ", element);
 
-  const bd::Contraction scores =
-      bd::batch_dot(bd::Shape{"B", 36, 8, 24}, bd::Shape{{}, 36, 8, 24}, {3, 3},
-                    bd::Dialect("keras-2.2"));
+  const bd::Contraction scores = bd::batch_dot(bd::Shape{"B", 36, 8, 24}, bd::Shape{{}, 36, 8, 24},
+                                               {3, 3}, bd::Dialect("keras-2.2"));
   std::printf("%s ", bd::to_string(bd::result_shape(scores)).c_str());
 
   // An exception of the library has to be caught as what it is on this side of the border.
