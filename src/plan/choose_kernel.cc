@@ -66,9 +66,10 @@ constexpr std::int64_t kStreamK = 32;
 // Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
 // would meet in the same bank of memory.
 constexpr std::int64_t kBankBytes = 2048, kStreamRun = 1024;
-// Items of this size are asked for in advance: smaller ones come by themselves, larger ones leave
-// the cache before they are used.
-constexpr std::int64_t kPrefetchLeast = 24 << 10, kPrefetchMost = 1 << 20;
+// Items of this size are asked for in advance: smaller ones come by themselves, unless the next one
+// is far away, and larger ones leave the cache before they are used.
+constexpr std::int64_t kPrefetchLeast = 16 << 10, kPrefetchMost = 1 << 20;
+constexpr std::int64_t kPrefetchLeastApart = 8 << 10;
 constexpr std::int64_t kTinyPrefetchLeast = 3500;
 // Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
 // Where rows are computed whole they may lie in L3, too.
@@ -466,8 +467,9 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t width = std::min(b.NC, b.column_block);
   const std::int64_t rows = std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
-  step.prefetches = near >= kPrefetchLeast && near <= kPrefetchMost && f.K <= b.KC &&
-                    total_bytes(step) > kNearTotal;
+  const bool is_apart = !f.batch.empty() && std::llabs(f.batch.back().lhs) > 2 * f.M * f.K;
+  step.prefetches = near >= (is_apart ? kPrefetchLeastApart : kPrefetchLeast) &&
+                    near <= kPrefetchMost && f.K <= b.KC && total_bytes(step) > kNearTotal;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= std::min(kStreamK, b.KC) && out_bytes > kFarBytes;

@@ -102,10 +102,12 @@ bool wants_swap(const Folded& folded, int lanes) {
 
 // Rows that do not run through lhs and the result with one stride each: one axis is kept, the one
 // along which lhs is closest, and the others become batch, where rhs does not move. If too few rows
-// would be left and they meet few columns, so that reading lhs counts, that axis runs fastest where
-// lhs is contiguous along it: lines of lhs are read once, the result is written in several places.
+// would be left, that is done only where reading lhs counts, for it is contiguous along that axis
+// and meets few columns, and rhs is not packed for each item again: lines of lhs are then read
+// once, and the result is written in several places, in order. If rhs would be packed, the axis
+// runs fastest among the rows instead.
 void peel_rows(Folded& folded) {
-  constexpr std::int64_t kRows = 128, kFewColumns = 256;
+  constexpr std::int64_t kRows = 128, kFewRows = 24, kFewColumns = 256;
   FoldedAxes& m = folded.m;
   if (one_stride(m, Side::kLhs) && one_stride(m, Side::kOut)) return;
   const auto close = std::min_element(m.begin(), m.end(), [](const auto& a, const auto& b) {
@@ -113,10 +115,13 @@ void peel_rows(Folded& folded) {
            std::pair(b.extent < kRows, std::llabs(b.lhs));
   });
   if (close->extent < kRows) {
-    if (std::llabs(close->lhs) == 1 && folded.N < kFewColumns) {
+    if (std::llabs(close->lhs) != 1 || folded.N >= kFewColumns) return;
+    const bool rhs_stays = one_stride(folded.n, Side::kRhs) == 1 &&
+                           one_stride(folded.k, Side::kRhs) && one_stride(folded.k, Side::kLhs);
+    if (close->extent < kFewRows || !rhs_stays) {
       std::rotate(close, close + 1, m.end());
+      return;
     }
-    return;
   }
   const FoldedAxis kept = *close;
   m.erase(close);

@@ -197,6 +197,25 @@ TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
   EXPECT_TRUE(stays(few));
 }
 
+// lhs[h, k, m] m contiguous, out[m, h, n]: few rows, but lhs and rhs are read where they lie.
+TEST(Peel, FewRowsAreEnoughWhereRhsIsNotPacked) {
+  const auto kept = [](std::int64_t rows, std::int64_t rhs_column, std::int64_t rhs_k) {
+    Folded f;
+    f.m = {{rows, 1, 0, 7 * 30, 0}, {7, 36 * rows, 0, 30, 0}};
+    f.n = {{30, 0, rhs_column, 1, 0}};
+    f.k = {{36, rows, rhs_k, 0, 0}};
+    f.M = 7 * rows;
+    f.N = 30;
+    f.K = 36;
+    peel(f, 16);
+    return f.M;
+  };
+  EXPECT_EQ(kept(48, 1, 30), 48);
+  EXPECT_EQ(kept(24, 1, 30), 24);
+  EXPECT_EQ(kept(23, 1, 30), 7 * 23);
+  EXPECT_EQ(kept(48, 36, 1), 7 * 48);
+}
+
 TEST(Fold, ExtentsBeyond63BitsAreRefused) {
   const std::int64_t big = std::int64_t{1} << 32;
   EXPECT_EQ(refusal_of([&] {

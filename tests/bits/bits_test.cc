@@ -179,6 +179,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
+      {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}},  // rows that meet in one bank of memory
   };
