@@ -497,6 +497,21 @@ TEST(ChooseKernel, ColumnsAreCutEvenlyIfTheyAreMuchMoreThanABlock) {
   }
 }
 
+// Of 16 KB, or of 8 where the next one is not behind it, and only where all do not lie near.
+TEST(ChooseKernel, WhatComesNextIsAskedForFromACertainSizeOn) {
+  const auto asks = [](std::int64_t b, std::int64_t n, std::int64_t K, bool apart) {
+    ContractStep step = product(b, n, n, K);
+    if (apart) step.folded.batch[0].lhs *= 3;
+    choose(step);
+    return step.prefetches;
+  };
+  EXPECT_TRUE(asks(5000, 40, 40, false));
+  EXPECT_FALSE(asks(5000, 36, 36, false));
+  EXPECT_TRUE(asks(5000, 36, 36, true));
+  EXPECT_FALSE(asks(5000, 26, 26, true));
+  EXPECT_FALSE(asks(50, 40, 40, false));
+}
+
 // The sums of a large product come from far: in long runs of a row.
 TEST(ChooseKernel, RowsMeetAllPanelsOfALargeBlock) {
   const auto near = [](std::int64_t N, std::int64_t K, std::int64_t NV) {
