@@ -174,7 +174,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"efbad,cf->abcde", {{20, 5, 3, 2, 33}, {6, 5}}},
       {"efbd,bcf->bcde", {{49, 130, 2, 17}, {2, 3, 130}}},
       {"bda,dc->abc", {{3, 140, 150}, {140, 21}}},
-      {"fbea,ecfd->dcba", {{5, 3, 60, 17}, {60, 4, 5, 20}}},
+      {"fbea,ecfd->dcba", {{5, 16, 60, 17}, {60, 4, 5, 20}}},
       {"acd,dbc->ba", {{31, 40, 50}, {50, 70, 40}}},
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
