@@ -4,6 +4,8 @@
 
 #include "src/exec/panels.h"
 
+#include <cstdlib>
+
 namespace batchdot {
 
 namespace {
@@ -104,18 +106,29 @@ void Panels::pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk&
   }
 }
 
-// rhs is contiguous along the outermost axis of k. At each position of the inner ones the lines of
-// all columns are read, in the order in which they lie in memory: their elements go to rows of the
-// panels that lie as far apart as the inner axes have positions.
+// rhs is contiguous along the outermost axis of k: at each position of the inner ones the elements
+// of a line go to rows of the panel that lie as far apart as the inner axes have positions. Lines
+// are read in the order in which they lie in memory: all columns at a position, or all positions of
+// a panel.
 template <class PackPanel>
 void Panels::pack_lines(const PanelSource& from, std::int64_t panels, std::int64_t depth,
                         const PackPanel& pack_panel) const {
   const std::int64_t inner = inner_k();
-  for (std::int64_t at = 0; at < std::min(inner, depth); ++at) {
+  const std::int64_t positions = std::min(inner, depth);
+  const auto pack = [&](std::int64_t panel, std::int64_t at) {
     const PanelSource lines = {from.data + from.k.at(at) * element_bytes(step_.rhs_dtype),
                                from.axis, from.k};
-    const std::int64_t elements = ceil_div(depth - at, inner);
-    for (std::int64_t i = 0; i < panels; ++i) pack_panel(i, lines, at, elements);
+    pack_panel(panel, lines, at, ceil_div(depth - at, inner));
+  };
+  const Folded& f = step_.folded;
+  if (!f.n.empty() && std::llabs(f.n.back().rhs) > std::llabs(f.k.back().rhs)) {
+    for (std::int64_t i = 0; i < panels; ++i) {
+      for (std::int64_t at = 0; at < positions; ++at) pack(i, at);
+    }
+  } else {
+    for (std::int64_t at = 0; at < positions; ++at) {
+      for (std::int64_t i = 0; i < panels; ++i) pack(i, at);
+    }
   }
 }
 

@@ -71,7 +71,7 @@ class Panels {
   bool takes_pieces(Operand operand) const {
     return dtype(operand) == accumulator_of(step_.arithmetic);
   }
-  // Positions of the axes of k inside the outermost one.
+  // Of packs_lines: positions of the axes of k inside the outermost one.
   std::int64_t inner_k() const { return step_.folded.K / step_.folded.k.front().extent; }
   template <class PackPanel>
   void pack_lines(const PanelSource& from, std::int64_t panels, std::int64_t depth,

@@ -41,8 +41,9 @@ class TileItem {
         panels_(step, layout, task.scratch) {}
 
   // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
-  // one on have their rhs packed together now; 0 if that is done.
-  void run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
+  // one on have their rhs packed together now; 0 if that is done. False if the run was stopped
+  // before the item was done.
+  bool run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
            const Odometer* next, int group_items) {
     row0_ = row_block * blocking_.row_block;
     column0_ = column_block * blocking_.column_block;
@@ -56,12 +57,13 @@ class TileItem {
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
-      multiply();
+      if (!multiply()) return false;
     }
     if (!step_.is_direct) {
       const FloatModeGuard mode(FloatMode::kDefault);
       store_sums();
     }
+    return true;
   }
 
  private:
@@ -89,7 +91,7 @@ class TileItem {
   }
 
   // Blocks of columns, of k, of rows; once for K = 0 too: the sums are zeros then.
-  void multiply() {
+  bool multiply() {
     for (std::int64_t column = 0; column < columns_; column += blocking_.NC) {
       const std::int64_t width = std::min(blocking_.NC, columns_ - column);
       std::int64_t k = 0;
@@ -105,13 +107,13 @@ class TileItem {
         } else if (step_.packs_rhs) {
           panels_.pack_columns({rhs, rhs_columns_, rhs_k_}, column, width, depth);
         }
-        if (!multiply_rows(rhs, column, width, k, depth)) return;
+        if (!multiply_rows(rhs, column, width, k, depth)) return false;
         k += depth;
-        if (step_.parts > 1 && k < folded_.K && k % step_.part_K == 0 && finish_item(control_)) {
-          return;
-        }
+        const bool is_part = step_.parts > 1 && k < folded_.K && k % step_.part_K == 0;
+        if (is_part && finish_item(control_)) return false;
       } while (k < folded_.K);
     }
+    return true;
   }
 
   // All rows by a packed block of rhs, KC of k at a time. False if the run is stopped.
@@ -418,7 +420,9 @@ void run_blocks(const ContractStep& step, const TaskContext& task, TileItem& til
     const std::int64_t within = item % per_batch_item;
     const bool has_next = looks_ahead && item + 1 < last;
     if (has_next) next.next();
-    tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr, 0);
+    if (!tile.run(batch, within % row_blocks, within / row_blocks, has_next ? &next : nullptr, 0)) {
+      return;
+    }
     if (within + 1 == per_batch_item) batch.next();
     if (finish_item(*task.control)) return;
   }
@@ -440,7 +444,7 @@ void run_groups(const ContractStep& step, const TaskContext& task, TileItem& til
     const std::int64_t count = std::min(size - member, last - item);
     Odometer batch(step.folded.batch, outer * inner + begin + member);
     for (std::int64_t i = 0; i < count; ++i, batch.next()) {
-      tile.run(batch, 0, column, nullptr, i == 0 ? static_cast<int>(count) : 0);
+      if (!tile.run(batch, 0, column, nullptr, i == 0 ? static_cast<int>(count) : 0)) return;
       if (finish_item(*task.control)) return;
     }
     item += count;

@@ -28,6 +28,7 @@ ArithmeticKernels complex_kernels() {
     kernels.MR = 4;
     kernels.NV = 1;
     kernels.lanes = kScalarLanes;
+    kernels.loops = true;
     fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
       return &one_by_one<reference_tile_complex<T, MR, NV * kScalarLanes, false>>;
     });

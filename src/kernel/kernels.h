@@ -220,6 +220,7 @@ struct ArithmeticKernels {
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
+  bool loops = false;                         ///< plain loops over std::fma, many times slower
   StreamFunction stream;
   DotsFunction dots;
   TinyFunction tiny;                         ///< null: this arithmetic has none

@@ -45,6 +45,7 @@ ArithmeticKernels real_kernels() {
     kernels.MR = 4;
     kernels.NV = 1;
     kernels.lanes = kScalarLanes;
+    kernels.loops = true;
     kernels.dots_width = kScalarLanes;
     fill_tiles<4, 1>(kernels.tile, []<int MR, int NV>() {
       return &one_by_one<reference_tile<T, MR, NV * kScalarLanes>>;

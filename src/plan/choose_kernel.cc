@@ -21,13 +21,14 @@ constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
 // 1.05 times as fast with half as many, in turns.
 constexpr std::int64_t kMC = 144, kWideMC = 96, kLargeElementMC = 72;
 constexpr std::size_t kLargeElement = 16;  // bytes
-// Of rows that share lines as many are packed at a time as take so much: each line is read once.
-constexpr std::int64_t kSharedLinesBytes = 1 << 20;
-// Elements of a packed block of rhs: 2 MB of f32, or half as many more if that is all. Of one whose
-// lines are spread over far k more columns pay: their lines lie near each other, and lhs is packed
-// once for all of them.
+// Of rows that share lines as many are packed at a time as take so much, if a line then holds at
+// least so many of them. Measured on a Zen 3 core, as are the next two.
+constexpr std::int64_t kSharedLinesBytes = 1 << 20, kRowsOfALine = 4;
+// Elements of a packed block of rhs: 2 MiB of f32, or half as many more if that is all. Of one
+// whose lines are spread over far k more columns pay: their lines lie near each other, and lhs is
+// packed once for all of them.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
-constexpr std::int64_t kLinesBytes = 10 << 20;
+constexpr std::int64_t kFarLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
 constexpr std::int64_t kMostKP = 8192;
@@ -45,7 +46,7 @@ constexpr std::int64_t kPartK = std::int64_t{1} << 24;
 // Rows whose batch does not fold are read in place where so many lie in a line.
 constexpr std::int64_t kLeastLine = 32;
 // Of blocks that tasks share so many for a task are tried; packing an element takes as long as so
-// many multiply-adds, of a line that is spread over far k.
+// many multiply-adds, more where its line is spread over far k.
 constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24, kPackLinesWork = 72;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
@@ -58,7 +59,7 @@ constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for ea
 // all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
 // or the block is one of a large product: its sums come from far, and memory gives long runs of a
 // row faster than a line of each row in turn. Wide panels of such a block would come from far, too.
-constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;
+constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned on a Zen 3 core
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
@@ -79,6 +80,15 @@ constexpr std::int64_t kTinyWork = 1 << 16;
 
 bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
+// `count` in equal shares of at most `most`, each whole units of `unit`.
+std::int64_t even_share(std::int64_t count, std::int64_t most, std::int64_t unit) {
+  return round_up(ceil_div(count, ceil_div(count, most)), unit);
+}
+
+double multiply_adds(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth);
+}
+
 // An operand whose lines run through the items of the batch.
 bool is_along_batch(const Folded& f, Side side) {
   return !f.batch.empty() && stride_in(f.batch.back(), side) == 1 &&
@@ -86,7 +96,7 @@ bool is_along_batch(const Folded& f, Side side) {
          one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
 }
 
-// After the blocks are known, which say how many columns a packed row meets.
+// After split_work, which says how many columns a packed row meets at most.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
@@ -158,12 +168,16 @@ bool is_packed_as_it_is(const ContractStep& step) {
          !accumulator_of(step.arithmetic).is_complex();
 }
 
-// If a line of lhs holds rows that lie far apart in M, which is ordered by the result.
-bool rows_share_lines(const ContractStep& step) {
+// If a line of lhs holds rows that lie far apart in M, which is ordered by the result, and several
+// of them are among `rows`.
+bool rows_share_lines(const ContractStep& step, std::int64_t rows) {
   const FoldedAxes& m = step.folded.m;
-  return step.lhs_dtype == accumulator_of(step.arithmetic) && m.size() > 1 &&
-         std::any_of(m.begin(), m.end() - 1,
-                     [](const FoldedAxis& axis) { return std::llabs(axis.lhs) == 1; });
+  if (!(step.lhs_dtype == accumulator_of(step.arithmetic)) || m.size() < 2) return false;
+  std::int64_t apart = m.back().extent;
+  for (std::size_t i = m.size() - 1; i-- > 0; apart *= m[i].extent) {
+    if (std::llabs(m[i].lhs) == 1) return apart <= rows / kRowsOfALine;
+  }
+  return false;
 }
 
 // If rhs is contiguous along the outermost of several axes of K: how far apart in K the elements of
@@ -192,7 +206,8 @@ void set_up_group(ContractStep& step) {
       b.column_block, std::max<std::int64_t>(1, kGroupBytes / wanted / column_bytes / b.NR) * b.NR);
   const std::int64_t items =
       std::min(wanted, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
-  if (items < 4) return;
+  if (items < 4 || multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork))
+    return;
   step.group = static_cast<int>(items);
   b.KP = std::max<std::int64_t>(1, f.K);
   b.NC = b.column_block = columns;
@@ -209,15 +224,6 @@ double total_bytes(const ContractStep& step) {
   const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
   return of(f.batch_count) * (of(f.M) * of(f.K) + of(f.K) * of(f.N) + of(f.M) * of(f.N)) *
          static_cast<double>(step.kernels->panel_bytes);
-}
-
-// `count` in equal shares of at most `most`, each whole units of `unit`.
-std::int64_t even_share(std::int64_t count, std::int64_t most, std::int64_t unit) {
-  return round_up(ceil_div(count, ceil_div(count, most)), unit);
-}
-
-double multiply_adds(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
-  return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth);
 }
 
 // Of all ways to cut an item of the batch into blocks of at most rows x columns the one whose
@@ -411,8 +417,8 @@ void set_up_vector(ContractStep& step, int tasks, std::vector<Refusal>& refused)
   step.task_bytes = vector_scratch(step).bytes;
 }
 
-// An item whose K is long counts in parts of it: cut into smaller blocks instead, it would pack its
-// operands more than once.
+// M and N are not cut further because K is long, as blocks would pack their operands more than
+// once: an item counts in parts of K.
 void count_in_parts(ContractStep& step, std::int64_t most_work) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
@@ -421,7 +427,7 @@ void count_in_parts(ContractStep& step, std::int64_t most_work) {
     return;
   }
   if (b.column_block > b.NC) {  // parts are of one block of columns
-    b.column_block = even_share(f.N, b.NC, b.NR);
+    b.column_block = even_share(b.column_block, b.NC, b.NR);
     b.column_blocks = ceil_div(f.N, b.column_block);
   }
   const std::int64_t part = most_work / (b.row_block * b.column_block);
@@ -430,7 +436,9 @@ void count_in_parts(ContractStep& step, std::int64_t most_work) {
 }
 
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  const Folded& f = step.folded;
   Blocking& b = step.blocking;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const auto refuse = [&](std::string_view what, std::string_view why) {
     if (!why.empty()) refused.push_back({what, why});
     return !why.empty();
@@ -441,33 +449,33 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
   b.NC = kBlockElements / most_KC(step) / b.NR * b.NR;
-  if (step.folded.N > b.NC) {
-    b.NC = step.folded.N <= b.NC * 3 / 2 ? round_up(step.folded.N, b.NR)
-                                         : even_share(step.folded.N, b.NC, b.NR);
+  if (f.N > b.NC) {
+    b.NC = f.N <= b.NC * 3 / 2 ? round_up(f.N, b.NR) : even_share(f.N, b.NC, b.NR);
   }
   b.KP = b.KC;
-  const Folded& f = step.folded;
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
   if (apart > 0 &&
       apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
     step.packs_lines = true;
-    b.KP = std::min({f.K, round_up(apart * (kLineBytes / element), kernel::kBlock), kMostKP});
+    const std::int64_t wanted = round_up(apart * (kLineBytes / element), kernel::kBlock);
+    b.KP = std::min(f.K, std::clamp(wanted, b.KC, kMostKP));
     const std::int64_t most =
-        std::max<std::int64_t>(b.NR, kLinesBytes / element / b.KP / b.NR * b.NR);
-    b.NC = even_share(f.N, most, b.NR);
+        std::max<std::int64_t>(b.NR, kFarLinesBytes / element / b.KP / b.NR * b.NR);
+    b.NC = std::min(b.NC, even_share(f.N, most, b.NR));
   }
-  const std::int64_t most_work = step.kernels->lanes > 1 ? kItemWork : kItemWork / kScalarSlowness;
+  const std::int64_t most_work = step.kernels->loops ? kItemWork / kScalarSlowness : kItemWork;
   split_work(step, tasks, most_work, b.KP);
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
-  step.shares_lines = step.packs_lhs && rows_share_lines(step);
-  if (step.shares_lines) b.MC = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
+  const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
+  step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
+  if (step.shares_lines) b.MC = sharing;
   set_up_group(step);
   count_in_parts(step, most_work);
   const std::int64_t width = std::min(b.NC, b.column_block);
   const std::int64_t rows = std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
-  const bool is_apart = !f.batch.empty() && std::llabs(f.batch.back().lhs) > 2 * f.M * f.K;
+  const bool is_apart = !f.batch.empty() && static_cast<double>(std::llabs(f.batch.back().lhs)) >
+                                                2 * multiply_adds(f.M, 1, f.K);
   step.prefetches = near >= (is_apart ? kPrefetchLeastApart : kPrefetchLeast) &&
                     near <= kPrefetchMost && f.K <= b.KC && total_bytes(step) > kNearTotal;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
@@ -483,11 +491,12 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   } else if (step.streams || near_panels >= all_panels) {
     step.near_panels = near_panels;
   } else {
-    const bool has_far_sums = step.is_direct || accumulator_of(step.arithmetic).is_complex();
+    const bool has_far_sums = (step.is_direct || accumulator_of(step.arithmetic).is_complex()) &&
+                              multiply_adds(b.row_block, width, element) > kFarBlock;
     const bool is_far = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
     step.near_panels = is_far ? all_panels : 1;
   }
-  step.items = step.folded.batch_count * b.row_blocks * b.column_blocks;
+  step.items = f.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }
 

@@ -565,11 +565,12 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
 TEST(ChooseKernel, TasksHaveNearlyEqualShares) {
   const struct {
     std::int64_t batch, M, N, K;
-  } kCases[] = {
-      {768, 128, 128, 64},  {768, 128, 64, 128},  {9216, 8, 8, 24},      {9216, 24, 24, 8},
-      {64, 864, 864, 8},    {65536, 1, 1, 512},   {200000, 4, 4, 4},     {5000, 32, 32, 32},
-      {400, 128, 128, 128}, {64, 1, 4096, 128},   {8, 1024, 1024, 1024}, {1, 2048, 2048, 2048},
-      {192, 256, 256, 64},  {32, 4096, 4096, 16}, {1, 98304, 256, 64},   {81920, 1, 1, 128}};
+  } kCases[] = {{768, 128, 128, 64}, {768, 128, 64, 128},   {9216, 8, 8, 24},
+                {9216, 24, 24, 8},   {64, 864, 864, 8},     {65536, 1, 1, 512},
+                {200000, 4, 4, 4},   {5000, 32, 32, 32},    {400, 128, 128, 128},
+                {64, 1, 4096, 128},  {8, 1024, 1024, 1024}, {1, 2048, 2048, 2048},
+                {192, 256, 256, 64}, {32, 4096, 4096, 16},  {1, 98304, 256, 64},
+                {81920, 1, 1, 128},  {1, 1000, 5000, 1800}, {1, 500, 5000, 3500}};
   for (const auto& c : kCases) {
     for (const std::int64_t tasks : {2, 3, 6, 12, 24, 64}) {
       ContractStep step = product(c.batch, c.M, c.N, c.K);
@@ -602,7 +603,7 @@ TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   };
   expect_parts(std::int64_t{1} << 32);
   kernel::ArithmeticKernels slow = *step.kernels;  // without vectors
-  slow.lanes = 1;
+  slow.loops = true;
   step.kernels = &slow;
   expect_parts(std::int64_t{1} << 26);
   // A long K is counted in parts rather than cut into small blocks, whose operands are read again.

@@ -100,13 +100,21 @@ bool wants_swap(const Folded& folded, int lanes) {
   return finest(folded.m) < finest(folded.n);
 }
 
+// If items of the batch may meet rhs again and again where it lies: in the first cache.
+bool rhs_stays(const Folded& folded) {
+  constexpr std::int64_t kNear = 4096;  // elements
+  const auto k = one_stride(folded.k, Side::kRhs);
+  return k && one_stride(folded.n, Side::kRhs) == 1 && folded.K <= kNear &&
+         folded.K * std::max<std::int64_t>(std::llabs(*k), folded.N) <= kNear;
+}
+
 // Rows that do not run through lhs and the result with one stride each: one axis is kept, the one
-// along which lhs is closest, and the others become batch, where rhs does not move. If too few rows
-// would be left, that is done only where reading lhs counts, for it is contiguous along that axis
-// and meets few columns, and rhs is not packed for each item again: lines of lhs are then read
-// once, and the result is written in several places, in order. If rhs would be packed, the axis
-// runs fastest among the rows instead.
-void peel_rows(Folded& folded) {
+// along which lhs is closest, and the others become batch, where rhs does not move. So lines of lhs
+// are read once, and the result is written in several places.
+// Fewer than kRows would not be worth the packing of rhs for each item. If lhs counts, as it meets
+// few columns and its lines run along that axis, kFewRows are enough where rhs is not packed; else
+// the rows stay, and that axis runs fastest among them.
+void peel_rows(Folded& folded, bool rhs_is_real) {
   constexpr std::int64_t kRows = 128, kFewRows = 24, kFewColumns = 256;
   FoldedAxes& m = folded.m;
   if (one_stride(m, Side::kLhs) && one_stride(m, Side::kOut)) return;
@@ -116,9 +124,8 @@ void peel_rows(Folded& folded) {
   });
   if (close->extent < kRows) {
     if (std::llabs(close->lhs) != 1 || folded.N >= kFewColumns) return;
-    const bool rhs_stays = one_stride(folded.n, Side::kRhs) == 1 &&
-                           one_stride(folded.k, Side::kRhs) && one_stride(folded.k, Side::kLhs);
-    if (close->extent < kFewRows || !rhs_stays) {
+    if (close->extent < kFewRows || !rhs_is_real || !rhs_stays(folded) ||
+        !one_stride(folded.k, Side::kLhs)) {
       std::rotate(close, close + 1, m.end());
       return;
     }
@@ -179,8 +186,8 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
   return folded;
 }
 
-void peel(Folded& folded, int lanes) {
-  peel_rows(folded);
+void peel(Folded& folded, int lanes, bool rhs_is_real) {
+  peel_rows(folded, rhs_is_real);
   peel_columns(folded, lanes);
 }
 

@@ -90,7 +90,8 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
 
 /// Moves axes of M or N that keep a product from running through its operands in lines to the
 /// batch. The elements and their sums stay the same.
-void peel(Folded& folded, int lanes);
+/// \param rhs_is_real  not converted, not complex: rhs may be read where it lies
+void peel(Folded& folded, int lanes, bool rhs_is_real);
 
 /// The product of the extents. \throws Error kOverflow.
 std::int64_t count_of(const FoldedAxes& axes);

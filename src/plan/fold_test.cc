@@ -164,7 +164,7 @@ TEST(Peel, TheAxisAlongWhichRhsIsContiguousBecomesTheInnermostBatch) {
   f.m = {{6, 5, 0, 1 << 20, 0}};
   f.n = {{32, 0, 1, 3 * 48, 0}, {3, 0, 32 * 48, 48, 0}, {48, 0, 32, 1, 0}};
   f.N = 32 * 3 * 48;
-  peel(f, 16);
+  peel(f, 16, true);
   EXPECT_EQ(f.batch, (FoldedAxes{{3, 0, 32 * 48, 48, 0}, {32, 0, 1, 3 * 48, 0}}));
   EXPECT_EQ(f.n, (FoldedAxes{{48, 0, 32, 1, 0}}));
   EXPECT_EQ(f.batch_count, 96);
@@ -176,17 +176,17 @@ TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
   f.m = {{150, 1, 0, 300, 0}, {4, 9000, 0, 40, 0}};
   f.M = 600;
   Folded few = f;
-  peel(f, 16);
+  peel(f, 16, true);
   EXPECT_EQ(f.m, (FoldedAxes{{150, 1, 0, 300, 0}}));
   EXPECT_EQ(f.batch, (FoldedAxes{{4, 9000, 0, 40, 0}}));
   EXPECT_EQ(f.M, 150);
   few.m[0].extent = 100;  // too few rows would be left for the panels of rhs
-  peel(few, 16);
+  peel(few, 16, true);
   EXPECT_TRUE(few.batch.empty());
   EXPECT_EQ(few.m, (FoldedAxes{{4, 9000, 0, 40, 0}, {100, 1, 0, 300, 0}}));  // lines are read once
   const auto stays = [](Folded rows) {
     const FoldedAxes before = rows.m;
-    peel(rows, 16);
+    peel(rows, 16, true);
     return rows.m == before;
   };
   few.m = {{100, 2, 0, 300, 0}, {4, 9000, 0, 40, 0}};
@@ -199,7 +199,8 @@ TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
 
 // lhs[h, k, m] m contiguous, out[m, h, n]: few rows, but lhs and rhs are read where they lie.
 TEST(Peel, FewRowsAreEnoughWhereRhsIsNotPacked) {
-  const auto kept = [](std::int64_t rows, std::int64_t rhs_column, std::int64_t rhs_k) {
+  const auto kept = [](std::int64_t rows, std::int64_t rhs_column, std::int64_t rhs_k,
+                       bool rhs_is_real = true) {
     Folded f;
     f.m = {{rows, 1, 0, 7 * 30, 0}, {7, 36 * rows, 0, 30, 0}};
     f.n = {{30, 0, rhs_column, 1, 0}};
@@ -207,13 +208,15 @@ TEST(Peel, FewRowsAreEnoughWhereRhsIsNotPacked) {
     f.M = 7 * rows;
     f.N = 30;
     f.K = 36;
-    peel(f, 16);
+    peel(f, 16, rhs_is_real);
     return f.M;
   };
   EXPECT_EQ(kept(48, 1, 30), 48);
   EXPECT_EQ(kept(24, 1, 30), 24);
   EXPECT_EQ(kept(23, 1, 30), 7 * 23);
   EXPECT_EQ(kept(48, 36, 1), 7 * 48);
+  EXPECT_EQ(kept(48, 1, 200), 7 * 48);  // rhs is spread over more than the first cache
+  EXPECT_EQ(kept(48, 1, 30, false), 7 * 48);
 }
 
 TEST(Fold, ExtentsBeyond63BitsAreRefused) {

@@ -134,13 +134,14 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   step.kernels = &kernels_.of(step.arithmetic);
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
                      contracting, step.kernels->lanes);
-  peel(step.folded, step.kernels->lanes);
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
   step.lhs = first.place;
   step.rhs = second.place;
   step.lhs_dtype = first.dtype;
   step.rhs_dtype = second.dtype;
+  const DType element = accumulator_of(step.arithmetic);
+  peel(step.folded, step.kernels->lanes, step.rhs_dtype == element && !element.is_complex());
   step.lhs_conjugate = first.conjugate;
   step.rhs_conjugate = second.conjugate;
   step.out = out.place;

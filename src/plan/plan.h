@@ -74,8 +74,8 @@ struct ContractStep {
   Finish finish;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
-  bool packs_lines = false;   ///< rhs is contiguous along the outermost axis of k
-  bool shares_lines = false;  ///< lhs is contiguous along an axis of m that is not the innermost
+  bool packs_lines = false;   ///< a line of rhs goes to rows of a panel that lie far apart in k
+  bool shares_lines = false;  ///< a line of lhs goes to rows that lie far apart in m
   int group = 1;  ///< items of the batch whose rhs is packed together, from the same lines
   bool groups_lhs = false;       ///< their lhs, too
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
@@ -84,8 +84,8 @@ struct ContractStep {
   bool gathers = false;          ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products
   bool adds_blocks = false;  ///< kDots: of each item lhs lists K block sums, rhs one more or none
-  std::int64_t parts = 1;    ///< kDots, kTiles: each item counts for so many, one for each
-  std::int64_t part_K = 0;   ///< part_K of K; with kTiles a multiple of KP
+  std::int64_t parts = 1;    ///< kDots, kTiles: each item counts for so many, one for each part_K
+  std::int64_t part_K = 0;   ///< where parts is more than 1: steps of k; kTiles: a multiple of KP
   std::int64_t items = 0;
   std::int64_t grain = 1;      ///< items that are better taken together by one task
   std::size_t task_bytes = 0;  ///< scratch of one task
