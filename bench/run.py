@@ -134,6 +134,10 @@ def our_program(options):
     return str(options.ours or options.build / "bench" / "bench_batchdot")
 
 
+def judge_program(options):
+    return str(options.build / "bench" / "bench_judge")
+
+
 def workers_of(options, memory, size, threads, cpus):
     """ours first."""
     build, venv = options.build, options.venv
@@ -332,11 +336,33 @@ def set_up(options):
         print("some of the peers' programs cannot be built here; the run goes without them")
 
 
+def threads_of(text):
+    words = text.split(",")
+    if not all(word == "all" or (word.isdecimal() and int(word) > 0) for word in words):
+        raise argparse.ArgumentTypeError(f"numbers from 1 on, or 'all': {text}")
+    return words
+
+
+def cpus_of(text):
+    words = text.split(",")
+    allowed = os.sched_getaffinity(0)
+    if not all(word.isdecimal() and int(word) in allowed for word in words):
+        raise argparse.ArgumentTypeError(f"of {', '.join(map(str, sorted(allowed)))}: {text}")
+    return sorted(set(map(int, words)))
+
+
+def need(*programs):
+    """Ends with what to do if one of them is not there."""
+    for program in programs:
+        if not pathlib.Path(program).exists():
+            sys.exit(f"{program} is not there: make bench builds it")
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="W1,W7", help="workloads whose names begin so, up to a '_' or '.'; or groups")
     parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(PEERS)}; 'none' for none")
-    parser.add_argument("--threads", default="1,all", metavar="1,all")
+    parser.add_argument("--threads", type=threads_of, default="1,all", metavar="1,all")
     parser.add_argument("--quick", action="store_true", help="3 short rounds instead of 9")
     parser.add_argument("--rounds", type=int, help=f"with fewer than {LEAST_ROUNDS} the pages stay as they are")
     parser.add_argument("--cpu-time", action="store_true",
@@ -344,7 +370,8 @@ def parse():
     parser.add_argument("--setup", action="store_true", help="build and install what is missing first")
     parser.add_argument("--torch", action="store_true", help="PyTorch too (the wheel brings several GB)")
     parser.add_argument("--all", action="store_true", help="PyTorch, JAX and TensorFlow too")
-    parser.add_argument("--cpus", help="CPUs to use, as 0,1; one thread takes the last (default: all that are allowed)")
+    parser.add_argument("--cpus", type=cpus_of, default=sorted(os.sched_getaffinity(0)), metavar="0,1",
+                        help="CPUs to use; one thread takes the last (default: all that are allowed)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder of batchdot")
     parser.add_argument("--ours", type=pathlib.Path, help="another program in place of bench_batchdot")
     parser.add_argument("--venv", type=pathlib.Path)
@@ -352,13 +379,14 @@ def parse():
     parser.add_argument("--verbose", action="store_true", help="all peers, how each computes, and who could not")
     parser.add_argument("--list", action="store_true", help="print the workloads and end")
     options = parser.parse_args()
+    is_narrowed = (options.only or options.peers or options.quick or options.ours or options.cpu_time
+                   or options.threads != threads_of("1,all"))
     if options.cpu_time:
-        options.threads = "1"
+        options.threads = ["1"]
     if options.rounds is None:
         options.rounds = 3 if options.quick else 9
     elif options.rounds < 1:
         parser.error("at least one round")
-    is_narrowed = options.only or options.peers or options.quick or options.ours or options.threads != "1,all"
     options.is_complete = not is_narrowed and options.rounds >= LEAST_ROUNDS
     options.build = options.build.resolve()
     options.venv = (options.venv or options.build / "bench/venv").absolute()
@@ -389,15 +417,14 @@ class Run:
 
     def __init__(self, options, asked):
         self.options, self.asked = options, asked
-        self.cpus = sorted(map(int, options.cpus.split(","))) if options.cpus else sorted(os.sched_getaffinity(0))
-        words = options.threads.split(",")
-        self.numbers = sorted({1 if word == "1" else len(self.cpus) if word == "all" else int(word) for word in words})
+        self.cpus = options.cpus
+        self.numbers = sorted({len(self.cpus) if word == "all" else int(word) for word in options.threads})
         # Never more than a table's worth of memory: the largest workload, and what the judge keeps besides.
         self.size = max(sum(workload.bytes()) * (2 if workload.group == "narrow" else 1) for workload in asked) + (1 << 20)
         self.memory = os.memfd_create("bench")
         os.truncate(self.memory, self.size)
         Worker.venv = options.venv
-        self.judge = Worker("judge", [str(options.build / "bench/bench_judge")], self.memory, self.size, 0, set(self.cpus))
+        self.judge = Worker("judge", [judge_program(options)], self.memory, self.size, 0, set(self.cpus))
         self.crews, self.bounds, self.rows, self.notes = {}, {}, [], []
         self.began, self.ended_early = time.monotonic(), False
 
@@ -523,6 +550,7 @@ def main():
         return 0
     if options.setup:
         set_up(options)
+    need(our_program(options), judge_program(options))
     name, file = cpu()
     run = Run(options, asked)
     print(f"{name}, {len(run.cpus)} CPUs")

@@ -16,7 +16,7 @@ import pathlib
 import statistics
 import sys
 
-from run import ROOT, Worker
+from run import ROOT, Worker, need
 
 SIZES = sorted({size for power in range(13) for size in (2**power - 1, 2**power, 2**power + 1, 3 * 2**power // 2)
                 if 1 <= size <= 4096})
@@ -63,12 +63,17 @@ def main():
     options = parser.parse_args()
     if options.rounds < 3 or not set(options.axes.split(",")) <= {"batch", "M", "N", "K"}:
         parser.error("at least 3 rounds, and axes are batch, M, N and K")
-    axes, others = options.axes.split(","), [int(other) for other in options.others.split(",")]
+    words = options.others.split(",")
+    if options.threads < 1 or not all(word.isdecimal() and int(word) > 0 for word in words):
+        parser.error("threads and the other extents are numbers from 1 on")
+    axes, others = options.axes.split(","), list(map(int, words))
+    program = str(options.build.resolve() / "bench" / "bench_batchdot")
+    need(program)
     size = max(problem(axis, SIZES[-1], other)[1] for axis in axes for other in others) + (1 << 20)
     memory = os.memfd_create("sweep")
     os.truncate(memory, size)
     cpus = sorted(os.sched_getaffinity(0))
-    worker = Worker("batchdot", [str(options.build.resolve() / "bench" / "bench_batchdot")], memory, size, options.threads,
+    worker = Worker("batchdot", [program], memory, size, options.threads,
                     {cpus[-1]} if options.threads == 1 else set(cpus))
     count = 0
     try:
