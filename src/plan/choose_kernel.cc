@@ -54,7 +54,9 @@ constexpr std::int64_t kScatterColumns = 384;
 // rows that lie apart half as many elements are enough.
 constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
-constexpr std::int64_t kL1Bytes = 40 << 10;  // of rhs that is read again for each row tile
+// Of rhs that is read again for each row tile: in the first cache, or in the second one where so
+// few rows meet it that packing would not pay. Tuned on a Zen 3 core.
+constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kFewRows = 192;
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
 // all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
 // or the block is one of a large product: its sums come from far, and memory gives long runs of a
@@ -120,6 +122,12 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   return {};
 }
 
+// Rows of a panel of rhs are so wide that many of them do not stay in L1.
+bool is_wide(const ContractStep& step) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  return static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes >= kWideRow;
+}
+
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
@@ -131,7 +139,8 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   if (!f.n.empty() && *one_stride(f.n, Side::kRhs) != 1) return "rhs is not contiguous along N";
   const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) *
                          static_cast<std::int64_t>(step.kernels->panel_bytes);
-  if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && f.K * row_bytes > kL1Bytes) {
+  const bool is_near = f.K * row_bytes <= (f.M <= kFewRows && !is_wide(step) ? kL2Bytes : kL1Bytes);
+  if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && !is_near) {
     return "rows of rhs lie far apart and are used many times";
   }
   return {};
@@ -150,12 +159,6 @@ std::string_view why_sums_need_scratch(const ContractStep& step) {
   }
   if (f.N > 1 && *one_stride(f.n, Side::kOut) != 1) return "the result is not contiguous along N";
   return {};
-}
-
-// Rows of a panel of rhs are so wide that many of them do not stay in L1.
-bool is_wide(const ContractStep& step) {
-  const kernel::ArithmeticKernels& kernels = *step.kernels;
-  return static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes >= kWideRow;
 }
 
 // The most steps of k for one panel: as many rows of it as KC says, each of one k or several.

@@ -375,6 +375,21 @@ TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
                          "sums kept in the result"));
 }
 
+// rhs whose rows lie apart is read in place while it is near: the longer the fewer rows meet it.
+TEST(ChooseKernel, RowsOfRhsThatLieApartArePackedForManyRows) {
+  const auto packs_rhs = [](std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = product(1, M, N, K);
+    choose(step);
+    return step.packs_rhs;
+  };
+  EXPECT_FALSE(packs_rhs(1000, 128, 80));  // 40 KiB
+  EXPECT_TRUE(packs_rhs(1000, 128, 81));
+  EXPECT_FALSE(packs_rhs(192, 128, 288));  // 144 KiB
+  EXPECT_TRUE(packs_rhs(192, 128, 289));
+  EXPECT_TRUE(packs_rhs(193, 128, 128));
+  EXPECT_FALSE(packs_rhs(24, 1000, 1000));
+}
+
 TEST(ChooseKernel, WorkIsCutUntilEveryTaskHasSome) {
   for (const int tasks : {1, 2, 3, 4, 8}) {
     for (const std::int64_t batch : {1, 2, 3, 7, 64}) {
