@@ -347,7 +347,7 @@ def cpus_of(text):
     words = text.split(",")
     allowed = os.sched_getaffinity(0)
     if not all(word.isdecimal() and int(word) in allowed for word in words):
-        raise argparse.ArgumentTypeError(f"of {', '.join(map(str, sorted(allowed)))}: {text}")
+        raise argparse.ArgumentTypeError(f"there are {', '.join(map(str, sorted(allowed)))}: {text}")
     return sorted(set(map(int, words)))
 
 

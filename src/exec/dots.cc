@@ -31,8 +31,8 @@ class DotsItems {
         scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
         bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
 
-  // Items first .. last-1 of the batch.
-  void run(std::int64_t first, std::int64_t last) {
+  // Items first .. last-1 of the batch. False if the run was stopped before they were done.
+  bool run(std::int64_t first, std::int64_t last) {
     const FoldedAxes& batch = step_.folded.batch;
     std::int64_t count = 0;
     for (std::int64_t at = first; at < last; at += count) {
@@ -41,14 +41,15 @@ class DotsItems {
         add_blocks(at);
       } else if (!step_.packs_lhs) {
         if (line_ < last) count = std::min(count, line_ - at % line_);
-        sum_in_place(at, count);
+        if (!sum_in_place(at, count)) return false;
       } else {
         const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
         const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
-        sum(at, count, lhs, rhs);
+        if (!sum(at, count, lhs, rhs)) return false;
       }
       store_sums(at, count);
     }
+    return true;
   }
 
  private:
@@ -65,7 +66,7 @@ class DotsItems {
   }
 
   // Rows of one line.
-  void sum_in_place(std::int64_t at, std::int64_t count) {
+  bool sum_in_place(std::int64_t at, std::int64_t count) {
     const Folded& f = step_.folded;
     const FloatModeGuard mode(mode_of(step_.arithmetic));
     const auto element = static_cast<std::int64_t>(kernels_.panel_bytes);
@@ -85,9 +86,10 @@ class DotsItems {
       call.first = false;
       k += call.K;
     } while (k < f.K && !finish_item(control_));  // ContractStep::parts
+    return k == f.K;
   }
 
-  void sum(std::int64_t at, std::int64_t count, const AxisWalk& lhs, const AxisWalk& rhs) {
+  bool sum(std::int64_t at, std::int64_t count, const AxisWalk& lhs, const AxisWalk& rhs) {
     const Folded& f = step_.folded;
     const FloatModeGuard mode(mode_of(step_.arithmetic));
     kernel::DotsCall call{};
@@ -112,6 +114,7 @@ class DotsItems {
       call.first = false;
       k += depth;
     } while (k < f.K && !is_stopped(control_));
+    return k == f.K;
   }
 
   void pack(const std::byte* source, DType dtype, bool conjugate, const AxisWalk& items,
@@ -171,8 +174,9 @@ void run_dots(const ContractStep& step, const TaskContext& task, std::int64_t fi
   const DotsScratch layout = dots_scratch(step);
   DotsItems dots(step, layout, task);
   for (std::int64_t item = first; item < last; ++item) {
-    dots.run(item * step.blocking.row_block,
-             std::min(step.folded.batch_count, (item + 1) * step.blocking.row_block));
+    const std::int64_t end =
+        std::min(step.folded.batch_count, (item + 1) * step.blocking.row_block);
+    if (!dots.run(item * step.blocking.row_block, end)) return;
     if (finish_item(*task.control)) return;
   }
 }

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <random>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "src/kernel/convert.h"
@@ -348,6 +349,17 @@ TEST(Stream, CopiesWhatItIsToldAndNoMore) {
         finish_streams();
         ASSERT_EQ(to, expected) << target->target << ' ' << begin << ' ' << bytes;
       }
+    }
+  }
+}
+
+// What limits a work item asks for this.
+TEST(Kernels, TheScalarOnesSayThatTheyAreLoops) {
+  for (const Kernels* target : kernels_that_run_here()) {
+    const bool is_scalar = std::string_view(target->target) == "scalar";
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kF64, Arithmetic::kBF16,
+                                        Arithmetic::kI8, Arithmetic::kC64, Arithmetic::kC128}) {
+      EXPECT_EQ(target->of(arithmetic).loops, is_scalar) << target->target;
     }
   }
 }

@@ -56,7 +56,7 @@ constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 // Of rhs that is read again for each row tile: in the first cache, or in the second one where so
 // few rows meet it that packing would not pay. Tuned on a Zen 3 core.
-constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kFewRows = 192;
+constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 192;
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
 // all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
 // or the block is one of a large product: its sums come from far, and memory gives long runs of a
@@ -139,7 +139,9 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   if (!f.n.empty() && *one_stride(f.n, Side::kRhs) != 1) return "rhs is not contiguous along N";
   const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) *
                          static_cast<std::int64_t>(step.kernels->panel_bytes);
-  const bool is_near = f.K * row_bytes <= (f.M <= kFewRows && !is_wide(step) ? kL2Bytes : kL1Bytes);
+  // Rows that are longer than half a page fall into few lines of the first cache.
+  const bool may_be_far = f.M <= kL2Rows && 2 * row_bytes <= kPageBytes && !is_wide(step);
+  const bool is_near = f.K * row_bytes <= (may_be_far ? kL2Bytes : kL1Bytes);
   if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && !is_near) {
     return "rows of rhs lie far apart and are used many times";
   }

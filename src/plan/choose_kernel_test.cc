@@ -196,29 +196,26 @@ TEST(ChooseKernel, KIsNotCutWhereTasksHaveWorkOrTheListIsLong) {
 // One task, too: a lone dot product that is packed is a tile with one chain. Where elements take
 // longer to pack, or dots have no vectors, more tasks have to share it.
 TEST(ChooseKernel, KIsCutWhereATileWouldHaveFewChains) {
-  const auto is_cut = [](DType dtype, kernel::Arithmetic arithmetic, int lanes, int tasks,
+  const auto is_cut = [](DType dtype, kernel::Arithmetic arithmetic, int tasks,
                          std::int64_t rhs_stride = 0) {
     ContractStep step = product(1, 1, 1, 5000);
     step.folded.k[0] = {5000, 1, rhs_stride};
     step.lhs_dtype = step.rhs_dtype = dtype;
     step.arithmetic = arithmetic;
     kernel::ArithmeticKernels kernels = *step.kernels;
-    kernels.lanes = lanes;
     kernels.panel_bytes = accumulator_of(arithmetic).size_bytes();
     step.kernels = &kernels;
     return cut_of(step, tasks).has_value();
   };
   using kernel::Arithmetic;
-  EXPECT_TRUE(is_cut(F32{}, Arithmetic::kF32, 8, 1));
-  EXPECT_TRUE(is_cut(F16{}, Arithmetic::kF32, 8, 1, 1));
-  EXPECT_FALSE(is_cut(F16{}, Arithmetic::kF32, 8, 1, 2));
-  EXPECT_TRUE(is_cut(F16{}, Arithmetic::kF32, 8, 2, 2));
-  EXPECT_TRUE(is_cut(I8{}, Arithmetic::kI8, 8, 1));
-  EXPECT_FALSE(is_cut(F32{}, Arithmetic::kF32, 1, 1));
-  EXPECT_TRUE(is_cut(F32{}, Arithmetic::kF32, 1, 2));
-  EXPECT_FALSE(is_cut(F64{}, Arithmetic::kF64, 4, 1));
-  EXPECT_TRUE(is_cut(F64{}, Arithmetic::kF64, 4, 2));
-  EXPECT_FALSE(is_cut(C64{}, Arithmetic::kC64, 8, 3));
+  EXPECT_TRUE(is_cut(F32{}, Arithmetic::kF32, 1));
+  EXPECT_TRUE(is_cut(F16{}, Arithmetic::kF32, 1, 1));
+  EXPECT_FALSE(is_cut(F16{}, Arithmetic::kF32, 1, 2));
+  EXPECT_TRUE(is_cut(F16{}, Arithmetic::kF32, 2, 2));
+  EXPECT_TRUE(is_cut(I8{}, Arithmetic::kI8, 1));
+  EXPECT_FALSE(is_cut(F64{}, Arithmetic::kF64, 1));
+  EXPECT_TRUE(is_cut(F64{}, Arithmetic::kF64, 2));
+  EXPECT_FALSE(is_cut(C64{}, Arithmetic::kC64, 3));
   for (const std::int64_t batch : {2, 3}) {  // of eight in a panel
     ContractStep step = product(batch, 1, 1, 5000);
     step.folded.batch[0] = {batch, 1, 1, 1};
@@ -229,7 +226,7 @@ TEST(ChooseKernel, KIsCutWhereATileWouldHaveFewChains) {
       EXPECT_EQ(cut->whole.folded.batch, (FoldedAxes{{39, 256, 256, 1}, {2, 1, 1, 39}}));
     }
   }
-  EXPECT_TRUE(is_cut(C64{}, Arithmetic::kC64, 8, 4));
+  EXPECT_TRUE(is_cut(C64{}, Arithmetic::kC64, 4));
 }
 
 // A row of lhs against a few of rhs: dot products that share an operand.
@@ -375,7 +372,7 @@ TEST(ChooseKernel, WhatCannotBeReadInPlaceIsPackedAndSaysWhy) {
                          "sums kept in the result"));
 }
 
-// rhs whose rows lie apart is read in place while it is near: the longer the fewer rows meet it.
+// rhs whose rows lie apart is read in place while it is near, the longer the fewer rows meet it.
 TEST(ChooseKernel, RowsOfRhsThatLieApartArePackedForManyRows) {
   const auto packs_rhs = [](std::int64_t M, std::int64_t N, std::int64_t K) {
     ContractStep step = product(1, M, N, K);
@@ -387,6 +384,8 @@ TEST(ChooseKernel, RowsOfRhsThatLieApartArePackedForManyRows) {
   EXPECT_FALSE(packs_rhs(192, 128, 288));  // 144 KiB
   EXPECT_TRUE(packs_rhs(192, 128, 289));
   EXPECT_TRUE(packs_rhs(193, 128, 128));
+  EXPECT_FALSE(packs_rhs(192, 512, 72));
+  EXPECT_TRUE(packs_rhs(192, 513, 70));  // rows of more than half a page
   EXPECT_FALSE(packs_rhs(24, 1000, 1000));
 }
 

@@ -71,9 +71,8 @@ bool has_few_chains(const ContractStep& step) {
   }
   const auto is_near = [](std::int64_t stride) { return stride == 0 || stride == 1; };
   const FoldedAxis& k = f.k.front();
-  return step.form == ContractStep::Form::kTiles && step.kernels->lanes > 1 &&
-         f.batch_count <= kFewElements / (f.M * f.N) && is_near(k.lhs) && is_near(k.rhs) &&
-         (f.M * f.N > 1 || step.kernels->panel_bytes <= 4);
+  return step.form == ContractStep::Form::kTiles && f.batch_count <= kFewElements / (f.M * f.N) &&
+         is_near(k.lhs) && is_near(k.rhs) && (f.M * f.N > 1 || step.kernels->panel_bytes <= 4);
 }
 
 bool gains_by_a_cut(const ContractStep& step, int tasks) {

@@ -316,6 +316,25 @@ TEST(Run, ATaskThatIsDoneTakesOfTheItemsThatNobodyHas) {
   EXPECT_TRUE(bits::same_bits(out, plan.run(problem.views)));
 }
 
+// Each item is counted once. Told to stop before it begins, a run does one part at most.
+void expect_counted_and_stopped(const Plan& plan, const std::vector<TensorView>& views,
+                                Tensor out) {
+  const Workspace workspace(plan);
+  std::atomic<std::int64_t> done{0};
+  std::atomic<bool> stop{false};
+  RunControl control;
+  control.items_done = &done;
+  control.stop = &stop;
+  const auto run = [&] {
+    plan.run(views, out.mutable_view(), workspace.span(), Executor::inline_executor(), control);
+  };
+  run();
+  EXPECT_EQ(done.exchange(0), plan.facts().work_items);
+  stop = true;
+  EXPECT_EQ(refusal_of(run).code(), ErrorCode::kInterrupted);
+  EXPECT_LE(done, plan.facts().threads);
+}
+
 // A lone dot product, shared by threads and on one.
 TEST(Run, CountsTheItemsOfALongDotProductAndStopsInItsMidst) {
   const std::int64_t K = (std::int64_t{1} << 25) + 77;
@@ -330,21 +349,7 @@ TEST(Run, CountsTheItemsOfALongDotProductAndStopsInItsMidst) {
     EXPECT_EQ(plan.facts().block_sums, threads == 1 ? 0 : K / 128 + 1);
     EXPECT_EQ(plan.facts().block_sum_bytes > 0, threads == 2);
     EXPECT_GE(plan.facts().work_items, 3);
-    const Workspace workspace(plan);
-    Tensor out(F32{}, {});
-    std::atomic<std::int64_t> done{0};
-    std::atomic<bool> stop{false};
-    RunControl control;
-    control.items_done = &done;
-    control.stop = &stop;
-    const auto run = [&] {
-      plan.run(views, out.mutable_view(), workspace.span(), Executor::inline_executor(), control);
-    };
-    run();
-    EXPECT_EQ(done.exchange(0), plan.facts().work_items);
-    stop = true;
-    EXPECT_EQ(refusal_of(run).code(), ErrorCode::kInterrupted);
-    EXPECT_LE(done, 2);
+    expect_counted_and_stopped(plan, views, Tensor(F32{}, {}));
   }
 }
 
@@ -360,21 +365,7 @@ TEST(Run, CountsThePartsOfALongBlockAndStopsInItsMidst) {
   options.threads = 1;
   const Plan plan = Plan::make(einsum("ik,kj->ij", {Shape{M, K}, Shape{K, M}}), layouts, options);
   EXPECT_EQ(plan.facts().work_items, 2);
-  const Workspace workspace(plan);
-  Tensor out(F32{}, {M, M});
-  std::atomic<std::int64_t> done{0};
-  std::atomic<bool> stop{false};
-  RunControl control;
-  control.items_done = &done;
-  control.stop = &stop;
-  const auto run = [&] {
-    plan.run(views, out.mutable_view(), workspace.span(), Executor::inline_executor(), control);
-  };
-  run();
-  EXPECT_EQ(done.exchange(0), 2);
-  stop = true;
-  EXPECT_EQ(refusal_of(run).code(), ErrorCode::kInterrupted);
-  EXPECT_EQ(done, 0);
+  expect_counted_and_stopped(plan, views, Tensor(F32{}, {M, M}));
 }
 
 // Also where items are packed in groups of 16: of 70 two tasks have a group each beforehand, four
