@@ -56,7 +56,7 @@ constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 // Of rhs that is read again for each row tile: in the first cache, or in the second one where so
 // few rows meet it that packing would not pay. Tuned on a Zen 3 core.
-constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 192;
+constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 128;
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
 // all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
 // or the block is one of a large product: its sums come from far, and memory gives long runs of a

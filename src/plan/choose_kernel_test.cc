@@ -381,11 +381,11 @@ TEST(ChooseKernel, RowsOfRhsThatLieApartArePackedForManyRows) {
   };
   EXPECT_FALSE(packs_rhs(1000, 128, 80));  // 40 KiB
   EXPECT_TRUE(packs_rhs(1000, 128, 81));
-  EXPECT_FALSE(packs_rhs(192, 128, 288));  // 144 KiB
-  EXPECT_TRUE(packs_rhs(192, 128, 289));
-  EXPECT_TRUE(packs_rhs(193, 128, 128));
-  EXPECT_FALSE(packs_rhs(192, 512, 72));
-  EXPECT_TRUE(packs_rhs(192, 513, 70));  // rows of more than half a page
+  EXPECT_FALSE(packs_rhs(128, 128, 288));  // 144 KiB
+  EXPECT_TRUE(packs_rhs(128, 128, 289));
+  EXPECT_TRUE(packs_rhs(129, 128, 128));
+  EXPECT_FALSE(packs_rhs(128, 512, 72));
+  EXPECT_TRUE(packs_rhs(128, 513, 70));  // rows of more than half a page
   EXPECT_FALSE(packs_rhs(24, 1000, 1000));
 }
 

@@ -180,6 +180,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"acd,dbc->ba", {{31, 40, 50}, {50, 70, 40}}},
       {"acd,dbc->ab", {{7, 16, 376}, {376, 470, 16}}, true},  // two blocks of columns
       {"acd,bdc->ab", {{9, 40, 50}, {21, 50, 40}}},
+      {"acd,debc->abe", {{9, 40, 50}, {50, 6, 7, 40}}},
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
