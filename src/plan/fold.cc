@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/core/checked.h"
+#include "src/kernel/kernels.h"
 
 namespace batchdot {
 
@@ -88,11 +89,28 @@ bool runs_in_lines_along_outer_k(const FoldedAxes& k, Side side) {
   return k.size() > 1 && stride_in(k.front(), side) == 1 && !one_stride(k, side);
 }
 
+// N fills no vector, yet vectors run over it: a result that is written row by row is worth more
+// than full vectors whose elements go to as many rows. Not where N fills little of a vector, where
+// rows of lhs are vectors as they lie, or where few columns and all rows are read in place along K.
+bool narrow_rows_stay(const Folded& folded, int lanes) {
+  if (!one_stride(folded.m, Side::kOut) || one_stride(folded.n, Side::kOut) != 1) return false;
+  if (folded.M <= kernel::kTinyM && folded.N <= kernel::kTinyN && folded.K <= kernel::kTinyK) {
+    return true;
+  }
+  if (folded.N <= kernel::kMaxVectorRows && one_stride(folded.k, Side::kLhs) == 1 &&
+      one_stride(folded.k, Side::kRhs) == 1) {
+    return false;
+  }
+  return 3 * folded.N >= lanes && one_stride(folded.m, Side::kLhs) != 1;
+}
+
 // Vectors run over N: that should be the axis that is contiguous in the result, and wide enough.
-bool wants_swap(const Folded& folded, int lanes) {
+bool wants_swap(const Folded& folded, int lanes, bool out_holds_sums) {
   if (folded.M <= 1) return false;
   if (folded.N <= 1) return true;
-  if (folded.N < lanes && folded.M > folded.N) return true;
+  if (folded.N < lanes && folded.M > folded.N) {
+    return !out_holds_sums || !narrow_rows_stay(folded, lanes);
+  }
   if (folded.M < lanes && folded.N >= folded.M) return false;
   const bool is_in_lhs = runs_in_lines_along_outer_k(folded.k, Side::kLhs);
   const bool is_in_rhs = runs_in_lines_along_outer_k(folded.k, Side::kRhs);
@@ -164,7 +182,7 @@ std::int64_t count_of(const FoldedAxes& axes) {
 }
 
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
-            int lanes) {
+            int lanes, bool out_holds_sums) {
   Folded folded;
   for (const LabelStride& entry : strides.out) {
     const FoldedAxis axis = axis_of(strides, extents, entry.label);
@@ -182,7 +200,7 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
   sort_and_merge(folded.n);
   if (folded.K == 0) folded.k.clear();
   merge(folded.k);
-  if (wants_swap(folded, lanes)) swap_operands(folded);
+  if (wants_swap(folded, lanes, out_holds_sums)) swap_operands(folded);
   return folded;
 }
 

@@ -84,9 +84,10 @@ struct PairStrides {
 /// result.
 /// \param order  the summed labels of this step, in the contracting order
 /// \param lanes  elements of a vector: N should fill one
+/// \param out_holds_sums  the result may be written as it is summed, where it is contiguous along N
 /// \throws Error  kOverflow  a product of extents beyond 2^63 - 1.
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
-            int lanes);
+            int lanes, bool out_holds_sums);
 
 /// Moves axes of M or N that keep a product from running through its operands in lines to the
 /// batch. The elements and their sums stay the same.

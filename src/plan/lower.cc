@@ -132,15 +132,17 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
     step.arithmetic = kernel::Arithmetic::kF32;
   }
   step.kernels = &kernels_.of(step.arithmetic);
+  const DType element = accumulator_of(step.arithmetic);
+  const bool out_holds_sums =
+      out.dtype == element && !element.is_complex() && last.finish.is_plain();
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
-                     contracting, step.kernels->lanes);
+                     contracting, step.kernels->lanes, out_holds_sums);
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
   step.lhs = first.place;
   step.rhs = second.place;
   step.lhs_dtype = first.dtype;
   step.rhs_dtype = second.dtype;
-  const DType element = accumulator_of(step.arithmetic);
   peel(step.folded, step.kernels->lanes, step.rhs_dtype == element && !element.is_complex());
   step.lhs_conjugate = first.conjugate;
   step.rhs_conjugate = second.conjugate;
@@ -231,7 +233,7 @@ void Builder::copy(const Value& in, const Value& out) {
   step.out = out.place;
   step.in_dtype = in.dtype;
   step.out_dtype = out.dtype;
-  const Folded folded = fold({in.strides, {}, out.strides, {}, {}}, extents_, {}, 1);
+  const Folded folded = fold({in.strides, {}, out.strides, {}, {}}, extents_, {}, 1, true);
   step.middle = axes_of_one(folded);
   if (!step.middle.empty()) {
     step.inner = step.middle.back();
@@ -274,7 +276,7 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   split(rows.lhs, along.lhs);
   split(rows.out, along.out);
   step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride};
-  const Folded folded = fold(rows, extents_, {}, 1);
+  const Folded folded = fold(rows, extents_, {}, 1, true);
   step.rows = axes_of_one(folded);
   step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;
   // A row is widened into scratch.
