@@ -21,12 +21,12 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Before a loop over accumulators: unrolled at once, whatever its size. Else GCC 12 leaves arrays
-// of accumulators in memory and stores each after each multiply-add.
+// Before a loop over accumulators: unrolled at once, whatever its size. Else a compiler may leave
+// arrays of accumulators in memory and store each after each multiply-add.
 #if defined(__clang__)
-#define BATCHDOT_UNROLL
+#define BATCHDOT_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define BATCHDOT_UNROLL _Pragma("GCC unroll 8")
+#define BATCHDOT_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 // For a loop over k that is to stay one: where registers are short, compilers load or multiply what
