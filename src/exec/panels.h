@@ -28,11 +28,12 @@ class Panels {
         rhs_(scratch + layout.panels_rhs),
         lhs_(scratch + layout.panels_lhs) {}
 
-  /// The columns of a block in vectors, in even shares of at most NV; its rows, of at most MR.
+  /// The columns of a block in vectors, in even shares of at most a tile's; its rows likewise.
   EvenSplit columns(std::int64_t width) const {
-    return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes, kernels_.NV);
+    return EvenSplit((width + kernels_.lanes - 1) / kernels_.lanes,
+                     step_.blocking.NR / kernels_.lanes);
   }
-  EvenSplit rows(std::int64_t height) const { return EvenSplit(height, kernels_.MR); }
+  EvenSplit rows(std::int64_t height) const { return EvenSplit(height, step_.blocking.MR); }
 
   /// Where the panel begins whose first column or row this is.
   std::byte* rhs(std::int64_t column, std::int64_t depth) const {

@@ -14,6 +14,9 @@ namespace batchdot {
 /// tiles, or within those that ask by themselves.
 class Prefetcher {
  public:
+  /// \param apart  bytes from one line that is asked for to the next
+  explicit Prefetcher(std::int64_t apart) : apart_(apart) {}
+
   // `count` rows of `bytes` bytes, `stride` bytes apart.
   void add(const std::byte* base, std::int64_t count, std::int64_t bytes, std::int64_t stride) {
     if (base == nullptr || count == 0 || bytes == 0) return;
@@ -21,7 +24,7 @@ class Prefetcher {
       bytes *= count;
       count = 1;
     }
-    const std::int64_t lines = (bytes + kAsked - 1) / kAsked;
+    const std::int64_t lines = (bytes + apart_ - 1) / apart_;
     regions_[regions_count_++] = {base, count, lines, stride};
     lines_ += count * lines;
     shortest_ = std::min(shortest_, lines);
@@ -35,8 +38,8 @@ class Prefetcher {
     for (std::int64_t left = share_; left > 0 && at_ < regions_count_;) {
       const Region& region = regions_[at_];
       const std::int64_t run = std::min(left, region.lines - line_);
-      const std::byte* line = region.base + row_ * region.stride + line_ * kAsked;
-      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * kAsked, 0, 2);
+      const std::byte* line = region.base + row_ * region.stride + line_ * apart_;
+      for (std::int64_t i = 0; i < run; ++i) __builtin_prefetch(line + i * apart_, 0, 2);
       left -= run;
       line_ += run;
       if (line_ < region.lines) continue;
@@ -57,8 +60,8 @@ class Prefetcher {
       return tiles;
     }
     const Region& region = regions_[at_];
-    call.ask = region.base + row_ * region.stride + line_ * kAsked;
-    call.ask_step = (share_ * kAsked + asks - 1) / asks;
+    call.ask = region.base + row_ * region.stride + line_ * apart_;
+    call.ask_step = (share_ * apart_ + asks - 1) / asks;
     const std::int64_t lasts = (region.lines - line_ + share_ - 1) / share_;
     const std::int64_t taken = std::min(tiles, lasts);
     line_ += taken * share_;
@@ -79,10 +82,8 @@ class Prefetcher {
     const std::byte* base;
     std::int64_t rows, lines, stride;
   };
-  // Lines come in pairs by themselves, and what asks for lines is scarce: every other one is asked
-  // for.
-  static constexpr std::int64_t kAsked = 128;
   static constexpr std::int64_t kNone = std::int64_t{1} << 62;
+  std::int64_t apart_;
   Region regions_[3];
   int regions_count_ = 0, at_ = 0;
   std::int64_t lines_ = 0, row_ = 0, line_ = 0, share_ = 0;

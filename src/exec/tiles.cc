@@ -38,7 +38,8 @@ class TileItem {
         bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)),
         is_complex_(accumulator_of(step.arithmetic).is_complex()),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile),
-        panels_(step, layout, task.scratch) {}
+        panels_(step, layout, task.scratch),
+        prefetcher_(step.asks_apart) {}
 
   // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
   // one on have their rhs packed together now; 0 if that is done. False if the run was stopped

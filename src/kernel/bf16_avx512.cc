@@ -111,6 +111,7 @@ bool is_avx512_bf16_fast() {
 void set_bf16_avx512(ArithmeticKernels& kernels) {
   kernels.MR = kMR;
   kernels.NV = kNV;
+  kernels.wide_MR = kernels.wide_NV = 0;
   kernels.asks = false;
   kernels.lanes = kLanes;
   kernels.dots_width = kDotsVectors * kLanes;

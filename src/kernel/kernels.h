@@ -206,12 +206,13 @@ using StoreFunction = void (*)(const StoreCall& call);
 using StreamFunction = void (*)(const void* from, void* to, std::int64_t bytes);
 
 inline constexpr int kMaxMR = 8;
-inline constexpr int kMaxNV = 3;
+inline constexpr int kMaxNV = 4;
 
 /// The kernels of one arithmetic.
 struct ArithmeticKernels {
-  int MR, NV;  ///< the largest register tile: rows of a, vectors of b
-  int lanes;   ///< panel elements in a vector
+  int MR, NV;                    ///< the largest register tile: rows of a, vectors of b
+  int wide_MR = 0, wide_NV = 0;  ///< one of fewer rows and more vectors; 0: there is none
+  int lanes;                     ///< panel elements in a vector
   int dots_width;
   std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
   int k_group = 1;  ///< k that belong together in a panel; missing ones of the last group are zero

@@ -237,7 +237,8 @@ void check_tiles(Arithmetic arithmetic) {
     const ArithmeticKernels& kernels = target->arithmetic[static_cast<std::size_t>(arithmetic)];
     int turn = 0;
     for (int MR = 1; MR <= kernels.MR; ++MR) {
-      for (int NV = 1; NV <= kernels.NV; ++NV) {
+      const int most = MR <= kernels.wide_MR ? kernels.wide_NV : kernels.NV;
+      for (int NV = 1; NV <= most; ++NV) {
         for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 15, 16, 18, 33, 127, 128, 129, 261}) {
           // Layouts and columns in turn: every pair comes up with every K and many tiles.
           const int missing = (turn * 5) % kernels.lanes;

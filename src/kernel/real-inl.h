@@ -59,7 +59,13 @@ ArithmeticKernels real_kernels() {
     kernels.NV = kNV;
     kernels.lanes = static_cast<int>(HWY_LANES(T));
     kernels.dots_width = kDotsVectors * kernels.lanes;
-    fill_tiles<kMR, kNV>(kernels.tile, []<int MR, int NV>() { return &tile_real<T, MR, NV>; });
+    constexpr auto kTile = []<int MR, int NV>() { return &tile_real<T, MR, NV>; };
+    fill_tiles<kMR, kNV>(kernels.tile, kTile);
+    if constexpr (kIsFloat && kWideNV > 0) {
+      kernels.wide_MR = kWideMR;
+      kernels.wide_NV = kWideNV;
+      fill_tiles<kWideMR, kWideNV>(kernels.tile, kTile);
+    }
     kernels.asks = true;
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR

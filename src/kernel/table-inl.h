@@ -22,13 +22,16 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 inline constexpr int kScalarLanes = 4;
 
 // Register tiles. 32 vector registers: 8 x 3, which loads least for each multiply-add and is at the
-// peak from K = 16 up; 16 registers: 6 x 2. Complex numbers take two accumulators for an element,
-// integers want registers for products, those of 64 bits on AVX2 for their halves too.
+// peak from K = 16 up, and 6 x 4, where whole rows of the result are one panel; 16 registers: 6
+// x 2. Complex numbers take two accumulators for an element, integers want registers for products,
+// those of 64 bits on AVX2 for their halves too.
 #if HWY_TARGET == HWY_AVX2
 inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 6, kComplexNV = 1;
+inline constexpr int kWideMR = 0, kWideNV = 0;
 inline constexpr int kI32MR = 4, kI32NV = 2, kI64MR = 3, kI64NV = 1;
 #else
 inline constexpr int kRealMR = 8, kRealNV = 3, kComplexMR = 6, kComplexNV = 2;
+inline constexpr int kWideMR = 6, kWideNV = 4;
 inline constexpr int kI32MR = 7, kI32NV = 2, kI64MR = 7, kI64NV = 2;
 #endif
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the
-// problem.
+// problem and of the size of the last cache.
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,6 +16,9 @@ using kernel::Arithmetic;
 // Steps of k that are multiplied at a time. A panel of rhs whose rows are a line is to stay in L1;
 // where they are wider it streams from L2.
 constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
+// Panels of the wide register tile at most. In turns on an Emerald Rapids core: one 1.22, two 1.01
+// to 1.17, four 0.90, more 0.96 to 1.00.
+constexpr std::int64_t kWidePanels = 2;
 // Rows that share a panel while it is near: of narrow panels, of wide ones, and of narrow ones of
 // complex128, where kMC rows would not fit the second cache. On a Zen 3 core complex128 1024^3 was
 // 1.05 times as fast with half as many, in turns.
@@ -28,6 +31,9 @@ constexpr std::int64_t kSharedLinesBytes = 1 << 20, kRowsOfALine = 4;
 // whose lines are spread over far k more columns pay: their lines lie near each other, and lhs is
 // packed once for all of them.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
+// Wide panels come from the second cache anyway: more columns, for which lhs is packed once. 1.15
+// on W14e, in turns on an Emerald Rapids core.
+constexpr std::int64_t kWideBlockElements = std::int64_t{1} << 20;
 constexpr std::int64_t kFarLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
@@ -55,7 +61,8 @@ constexpr std::int64_t kScatterColumns = 384;
 constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 // Of rhs that is read again for each row tile: in the first cache, or in the second one where so
-// few rows meet it that packing would not pay. Tuned on a Zen 3 core.
+// few rows meet it that packing would not pay. Tuned on a Zen 3 core; on an Emerald Rapids core the
+// second cache gives 1.00 to 1.09.
 constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 128;
 // Of rhs that rows meet one after the other, so that the result is written along its rows. Where
 // all columns of a block take more, all rows meet a panel at a time, unless the result is streamed,
@@ -67,16 +74,24 @@ constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned o
 constexpr std::int64_t kFarBytes = 32 << 20;
 constexpr std::int64_t kStreamK = 32;
 // Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
-// would meet in the same bank of memory.
+// would meet in the same bank of memory. Tiles of wide panels write runs that are long enough: in
+// turns on W11 1.36 on an Emerald Rapids core.
 constexpr std::int64_t kBankBytes = 2048, kStreamRun = 1024;
 // Items of this size are asked for in advance: smaller ones come by themselves, unless the next one
 // is far away, and larger ones leave the cache before they are used.
 constexpr std::int64_t kPrefetchLeast = 16 << 10, kPrefetchMost = 1 << 20;
 constexpr std::int64_t kPrefetchLeastApart = 8 << 10;
+// Lines come in pairs by themselves, and what asks for lines is scarce: every other one is asked
+// for. With wide panels every line of small items: in turns on an Emerald Rapids core 1.04 to 1.10,
+// of items of 190 KB 0.90 to 1.03.
+constexpr std::int64_t kEveryLineMost = 128 << 10;
+constexpr std::int64_t kLinePairBytes = 128;
 constexpr std::int64_t kTinyPrefetchLeast = 3500;
 // Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
-// Where rows are computed whole they may lie in L3, too.
-constexpr double kNearTotal = 1 << 20, kWholeRowsNearTotal = 16 << 20;
+// Where rows are computed whole they may lie in L3, too, of which others have their part: in turns
+// on an Emerald Rapids core with 300 MB of it not to ask was 1.16 to 1.23 up to 60 MB, 0.92 of 600
+// MB.
+constexpr double kNearTotal = 1 << 20, kWholeRowsNearTotal = 16 << 20, kPartOfLastCache = 0.25;
 // Multiply-adds of a work item of tiny products, some microseconds.
 constexpr std::int64_t kTinyWork = 1 << 16;
 
@@ -140,7 +155,7 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) *
                          static_cast<std::int64_t>(step.kernels->panel_bytes);
   // Rows that are longer than half a page fall into few lines of the first cache.
-  const bool may_be_far = f.M <= kL2Rows && 2 * row_bytes <= kPageBytes && !is_wide(step);
+  const bool may_be_far = f.M <= kL2Rows && 2 * row_bytes <= kPageBytes;
   const bool is_near = f.K * row_bytes <= (may_be_far ? kL2Bytes : kL1Bytes);
   if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && !is_near) {
     return "rows of rhs lie far apart and are used many times";
@@ -385,8 +400,10 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const bool rows_are_whole =
       f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
+  const double near_total =
+      std::max(kWholeRowsNearTotal, kPartOfLastCache * static_cast<double>(step.last_cache));
   step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
-                    total_bytes(step) > (rows_are_whole ? kWholeRowsNearTotal : kNearTotal);
+                    total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
   call.asks = step.prefetches;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
@@ -440,9 +457,28 @@ void count_in_parts(ContractStep& step, std::int64_t most_work) {
   step.parts = ceil_div(f.K, step.part_K);
 }
 
+// The wide register tile, where its panels are few, so that all or half of a row of the result is
+// read and written at once, and its loop takes fewer instructions: for each k and row of the result
+// a multiply-add for each vector, a load of lhs for each panel, and its share of the loads of rhs.
+bool takes_wide_tile(const ContractStep& step) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  const std::int64_t vectors = ceil_div(step.folded.N, kernels.lanes);
+  const auto instructions = [&](int MR, int NV) {
+    const std::int64_t height = ceil_div(step.folded.M, ceil_div(step.folded.M, MR));
+    return static_cast<double>(vectors + ceil_div(vectors, NV)) +
+           static_cast<double>(vectors) / static_cast<double>(height);
+  };
+  return kernels.wide_NV > 0 && vectors <= kWidePanels * kernels.wide_NV &&
+         instructions(kernels.wide_MR, kernels.wide_NV) < instructions(kernels.MR, kernels.NV);
+}
+
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
+  if (takes_wide_tile(step)) {
+    b.MR = step.kernels->wide_MR;
+    b.NR = step.kernels->wide_NV * step.kernels->lanes;
+  }
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const auto refuse = [&](std::string_view what, std::string_view why) {
     if (!why.empty()) refused.push_back({what, why});
@@ -453,7 +489,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   b.MC = is_wide(step)                                ? kWideMC
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
-  b.NC = kBlockElements / most_KC(step) / b.NR * b.NR;
+  b.NC = (is_wide(step) ? kWideBlockElements : kBlockElements) / most_KC(step) / b.NR * b.NR;
   if (f.N > b.NC) {
     b.NC = f.N <= b.NC * 3 / 2 ? round_up(f.N, b.NR) : even_share(f.N, b.NC, b.NR);
   }
@@ -483,12 +519,13 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                                                 2 * multiply_adds(f.M, 1, f.K);
   step.prefetches = near >= (is_apart ? kPrefetchLeastApart : kPrefetchLeast) &&
                     near <= kPrefetchMost && f.K <= b.KC && total_bytes(step) > kNearTotal;
+  step.asks_apart = is_wide(step) && near <= kEveryLineMost ? kLineBytes : kLinePairBytes;
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
   step.streams = step.is_direct && f.K <= std::min(kStreamK, b.KC) && out_bytes > kFarBytes;
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  step.gathers =
-      step.streams && f.M > 1 && *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
+  step.gathers = step.streams && !is_wide(step) && f.M > 1 &&
+                 *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
   const std::int64_t all_panels = ceil_div(width, b.NR);
   if (step.gathers) {

@@ -526,6 +526,26 @@ TEST(ChooseKernel, WhatComesNextIsAskedForFromACertainSizeOn) {
   EXPECT_FALSE(asks(50, 40, 40, false));
 }
 
+// Small items whose rows are computed whole come by themselves from the last cache, of which a
+// quarter counts.
+TEST(ChooseKernel, TinyItemsAreAskedForWhereTheLastCacheDoesNotHoldThem) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  const auto asks = [&](std::int64_t b, std::int64_t last_cache) {
+    ContractStep step = product(b, 32, 32, 32);  // 12 KiB each
+    step.kernels = &kernels;
+    step.last_cache = last_cache;
+    choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiny);
+    EXPECT_EQ(step.tiny.asks, step.prefetches);
+    return step.prefetches;
+  };
+  EXPECT_FALSE(asks(1300, 0));
+  EXPECT_TRUE(asks(1400, 0));  // 16 MiB
+  EXPECT_FALSE(asks(1400, 100 << 20));
+  EXPECT_TRUE(asks(2200, 100 << 20));
+}
+
 // The sums of a large product come from far: in long runs of a row.
 TEST(ChooseKernel, RowsMeetAllPanelsOfALargeBlock) {
   const auto near = [](std::int64_t N, std::int64_t K, std::int64_t NV) {
@@ -541,6 +561,47 @@ TEST(ChooseKernel, RowsMeetAllPanelsOfALargeBlock) {
   EXPECT_EQ(near(256, 256, 2), 1);
   EXPECT_EQ(near(257, 256, 2), 17);
   EXPECT_EQ(near(1000, 1000, 4), 1);  // wide
+}
+
+// 8 x 3 and 6 x 4 tiles of vectors of 16 elements: by what their loops would take.
+TEST(ChooseKernel, TheWideTileTakesRowsWholeOrInTwo) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.MR = 8;
+  kernels.NV = 3;
+  kernels.lanes = 16;
+  const auto tile = [&](std::int64_t M, std::int64_t N) {
+    ContractStep step = product(10, M, N, 100);
+    step.kernels = &kernels;
+    choose(step);
+    return std::pair(step.blocking.MR, step.blocking.NR);
+  };
+  const std::pair kTall(8, 48), kWide(6, 64);
+  EXPECT_EQ(tile(100, 64), kTall);  // there is no other
+  kernels.wide_MR = 6;
+  kernels.wide_NV = 4;
+  EXPECT_EQ(tile(100, 64), kWide);
+  EXPECT_EQ(tile(100, 50), kWide);
+  EXPECT_EQ(tile(100, 48), kTall);   // one panel of both
+  EXPECT_EQ(tile(100, 80), kTall);   // two panels of both
+  EXPECT_EQ(tile(100, 128), kWide);  // two, where tall ones are three
+  EXPECT_EQ(tile(100, 112), kWide);
+  EXPECT_EQ(tile(100, 256), kTall);
+}
+
+// Vectors that are a line each ask for every line of small items.
+TEST(ChooseKernel, WidePanelsAskForEveryLine) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  const auto apart = [&](std::int64_t n, int NV) {
+    ContractStep step = product(1000, n, n, n);
+    kernels.NV = NV;
+    step.kernels = &kernels;
+    choose(step);
+    EXPECT_TRUE(step.prefetches);
+    return step.asks_apart;
+  };
+  EXPECT_EQ(apart(64, 2), 128);
+  EXPECT_EQ(apart(64, 4), 64);
+  EXPECT_EQ(apart(128, 4), 128);
 }
 
 TEST(ChooseKernel, RowsThatMeetManyColumnsArePacked) {
@@ -566,6 +627,13 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
     EXPECT_EQ(tile_scratch(step).lhs_rows - tile_scratch(step).gathered,
               N == 3072 ? static_cast<std::size_t>(step.blocking.MR) * 1024 : 0u);
   }
+  ContractStep wide = product(1, 4096, 3072, 16);
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;
+  wide.kernels = &kernels;
+  choose(wide);
+  EXPECT_TRUE(wide.streams);
+  EXPECT_FALSE(wide.gathers);
   ContractStep one = product(1, 1, 3072 * 4096, 16);  // a row alone is a long run already
   one.folded.m.clear();
   choose(one);

@@ -137,6 +137,7 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
       out.dtype == element && !element.is_complex() && last.finish.is_plain();
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
                      contracting, step.kernels->lanes, out_holds_sums);
+  step.last_cache = last_cache_bytes();
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
   step.lhs = first.place;

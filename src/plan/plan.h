@@ -70,6 +70,7 @@ struct ContractStep {
   kernel::Arithmetic arithmetic = kernel::Arithmetic::kF32;
   const kernel::ArithmeticKernels* kernels = nullptr;
   Folded folded;
+  std::int64_t last_cache = 0;  ///< bytes of the CPU's last cache, or 0: unknown
   Blocking blocking;
   Finish finish;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
@@ -80,6 +81,7 @@ struct ContractStep {
   bool groups_lhs = false;       ///< their lhs, too
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
+  std::int64_t asks_apart = 64;  ///< a line for every so many bytes
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   bool gathers = false;          ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products
@@ -178,6 +180,10 @@ std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t li
 
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
+
+/// Bytes of the last level of cache that this CPU says it has, for all of its cores; 0 if it does
+/// not say.
+std::int64_t last_cache_bytes();
 /// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
 /// they are.
 DType accumulator_of(kernel::Arithmetic arithmetic);
