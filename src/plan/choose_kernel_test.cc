@@ -455,6 +455,29 @@ TEST(ChooseKernel, ItemsOfALineHaveTheirLhsPackedTogetherToo) {
   EXPECT_EQ(choice(145, 40, 64), std::pair(true, false));   // two blocks of rows
   EXPECT_EQ(choice(144, 40, 240), std::pair(true, false));  // more than stays near
   EXPECT_EQ(choice(128, 16, 64), std::pair(false, false));  // rows meet one panel only
+  kernel::ArithmeticKernels wide = made_up_kernels();
+  wide.NV = 4;
+  ContractStep step = product(64, 128, 200, 64);
+  step.kernels = &wide;
+  step.folded.batch[0].lhs = step.folded.batch[0].rhs = 1;
+  step.folded.n[0].rhs = step.folded.m[0].lhs = 64;
+  step.folded.k[0].rhs = 64 * 200;
+  step.folded.k[0].lhs = 64 * 128;
+  choose(step);
+  EXPECT_TRUE(step.groups_lhs);
+  EXPECT_EQ(step.blocking.MC, 132);        // all rows, more than a block of wide panels has
+  for (const std::int64_t N : {16, 17}) {  // both operands lie so: less than a panel is enough
+    step.folded.n = {{N, 0, 64, 1, 0}};
+    step.folded.N = N;
+    choose(step);
+    EXPECT_EQ(step.groups_lhs, N == 17);
+  }
+  choose(step);
+  const TileScratch scratch = tile_scratch(step);
+  for (const std::size_t member : {scratch.group_lhs, scratch.group_rhs}) {
+    EXPECT_EQ(member % 4096 % 64, 0u);
+    EXPECT_NE(member % 4096, 0u);  // members would meet in the same lines of the first cache
+  }
 }
 
 // rhs contiguous along the outer of two axes of K: lines of 16 elements are packed at a time, in
@@ -586,6 +609,26 @@ TEST(ChooseKernel, TheWideTileTakesRowsWholeOrInTwo) {
   EXPECT_EQ(tile(100, 128), kWide);  // two, where tall ones are three
   EXPECT_EQ(tile(100, 112), kWide);
   EXPECT_EQ(tile(100, 256), kTall);
+}
+
+// Of wide panels those that are only written need not be there.
+TEST(ChooseKernel, SumsAreAskedForWhereTheyAreReadOrPanelsAreNarrow) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  const auto asks = [&](std::int64_t K, int NV, bool is_complex) {
+    ContractStep step = product(1, 100, 100, K);
+    kernels.NV = NV;
+    step.kernels = &kernels;
+    if (is_complex) {
+      step.arithmetic = kernel::Arithmetic::kC64;
+      step.lhs_dtype = step.rhs_dtype = step.out_dtype = C64{};
+    }
+    choose(step);
+    return step.asks_for_sums;
+  };
+  EXPECT_TRUE(asks(100, 2, false));
+  EXPECT_FALSE(asks(512, 4, false));
+  EXPECT_TRUE(asks(513, 4, false));
+  EXPECT_TRUE(asks(100, 4, true));
 }
 
 // Vectors that are a line each ask for every line of small items.

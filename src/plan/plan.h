@@ -82,6 +82,7 @@ struct ContractStep {
   std::int64_t near_panels = 1;  ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;       ///< what comes next is asked for while this is multiplied
   std::int64_t asks_apart = 64;  ///< a line for every so many bytes
+  bool asks_for_sums = false;    ///< tiles ask for their sums before they need them
   bool streams = false;          ///< the result goes past the caches, where it lies on whole lines
   bool gathers = false;          ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};       ///< kTiny: a call, but for addresses and the number of products

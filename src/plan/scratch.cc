@@ -37,10 +37,13 @@ TileScratch tile_scratch(const ContractStep& step) {
   TileScratch s;
   std::size_t at = 0;
   const std::int64_t KC = step.kernels->panel_rows(b.KC);
-  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element;
+  // Members of a group are written together: a line more, and they do not meet in the same lines of
+  // a cache.
+  const std::size_t apart = step.group > 1 ? kScratchAlignment : 0;
+  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element + apart;
   const auto lhs_items = static_cast<std::size_t>(step.groups_lhs ? step.group : 1);
   s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * lhs_items : 0);
-  s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element;
+  s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element + apart;
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);

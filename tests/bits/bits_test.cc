@@ -185,6 +185,12 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
+      {"bik,bkj->bij", {{9, 16, 13}, {9, 13, 15}}},  // rows that fill no vector
+      {"bik,bkj->bij", {{3, 45, 150}, {3, 150, 7}}},
+      {"bki,bkj->bij", {{3, 150, 45}, {3, 150, 7}}},
+      {"bik,bkj->bij", {{2, 67, 140}, {2, 140, 61}}},  // one panel of the wide tile, and two
+      {"bik,bkj->bij", {{2, 41, 300}, {2, 300, 127}}},
+      {"bik,bjk->bij", {{2, 41, 150}, {2, 128, 150}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}, true},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}, true},  // rows that meet in one bank of memory
   };
