@@ -183,6 +183,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"acd,debc->abe", {{9, 40, 50}, {50, 6, 7, 40}}},
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
+      {"ikb,jkb->bij", {{130, 9, 18}, {70, 9, 18}}},  // more rows than a block of wide panels has
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
       {"bik,bkj->bij", {{9, 16, 13}, {9, 13, 15}}},  // rows that fill no vector
