@@ -70,7 +70,7 @@ struct ContractStep {
   kernel::Arithmetic arithmetic = kernel::Arithmetic::kF32;
   const kernel::ArithmeticKernels* kernels = nullptr;
   Folded folded;
-  std::int64_t last_cache = 0;  ///< bytes of the CPU's last cache, or 0: unknown
+  std::int64_t last_cache = 0;  ///< last_cache_bytes()
   Blocking blocking;
   Finish finish;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
@@ -182,7 +182,7 @@ std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t li
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
 
-/// Bytes of the last level of cache that this CPU says it has, for all of its cores; 0 if it does
+/// Bytes of the last cache that the cores beside this one share, as the CPU says; 0 if it does
 /// not say.
 std::int64_t last_cache_bytes();
 /// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
