@@ -41,6 +41,12 @@ class TileItem {
         panels_(step, layout, task.scratch),
         prefetcher_(step.asks_apart) {}
 
+  ~TileItem() {
+    if (setting_ != 0 && kernels_.release != nullptr) kernels_.release();
+  }
+  TileItem(const TileItem&) = delete;
+  TileItem& operator=(const TileItem&) = delete;
+
   // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
   // one on have their rhs packed together now; 0 if that is done. False if the run was stopped
   // before the item was done.
@@ -205,7 +211,7 @@ class TileItem {
     TileRuns runs(*this, block);
     for (std::int64_t near = 0; near < panels.parts; near += step_.near_panels) {
       const std::int64_t end = std::min(panels.parts, near + step_.near_panels);
-      if (step_.near_panels == 1) {
+      if (step_.near_panels == 1 && !step_.gathers) {
         runs.to_panel(panels, near);
         for (std::int64_t i = 0; i < tiles.parts;) i = runs.down(tiles, i);
         continue;
@@ -239,11 +245,12 @@ class TileItem {
       reals_ = item.is_complex_ ? 2 : 1;
       call_.K = kernels.panel_rows(block.depth);
       call_.first = block.is_first;
+      call_.setting = &item.setting_;
       call_.prefetches_sums = step.asks_for_sums && block.depth >= kernel::kBlock / 2;
       if (step.packs_lhs) {
         a_ = item.panels_.lhs(0, block.depth);
         row_bytes_ = call_.K * panel_bytes;
-        call_.a_row = reals_;
+        call_.a_row = kernels.a_along_k ? 0 : reals_;
       } else {
         a_ = block.lhs + item.lhs_rows_.at(block.row) * element_bytes(step.lhs_dtype);
         row_bytes_ = item.lhs_rows_.stride * element_bytes(step.lhs_dtype);
@@ -405,6 +412,7 @@ class TileItem {
   AxisWalk lhs_rows_, out_rows_, rhs_columns_, out_columns_, lhs_k_, rhs_k_;
   Panels panels_;
   Prefetcher prefetcher_;
+  std::uint64_t setting_ = 0;  // TileCall::setting
 };
 
 // Work items in their plain order: the blocks of one item of the batch, then those of the next.

@@ -66,25 +66,32 @@ BATCHDOT_VNNI void tile(const TileCall& call) {
   }
 }
 
+// DotsCall, behind kHeadRows rows of both panels, which are for tiles. What the + 128 adds is
+// counted beside the sums.
+template <int kHeadRows>
 BATCHDOT_VNNI void dots(const DotsCall& call) {
-  const std::int32_t* a = static_cast<const std::int32_t*>(call.a);
-  const std::int32_t* b = static_cast<const std::int32_t*>(call.b);
+  const std::int32_t* a = static_cast<const std::int32_t*>(call.a) + kHeadRows * call.width;
+  const std::int32_t* b = static_cast<const std::int32_t*>(call.b) + kHeadRows * call.width;
   std::int32_t* sum = static_cast<std::int32_t*>(call.sum);
   const __m512i flip = _mm512_set1_epi32(static_cast<int>(0x80808080u));
-  __m512i acc[kDotsVectors];
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i acc[kDotsVectors], flipped[kDotsVectors];
   for (int v = 0; v < kDotsVectors; ++v) {
-    acc[v] = _mm512_loadu_si512(b + v * kLanes);
-    if (!call.first) acc[v] = _mm512_add_epi32(acc[v], _mm512_loadu_si512(sum + v * kLanes));
+    acc[v] = call.first ? _mm512_setzero_si512() : _mm512_loadu_si512(sum + v * kLanes);
+    flipped[v] = _mm512_setzero_si512();
   }
-  for (std::int64_t k = 1; k < call.K; ++k) {
-    a += call.width;
-    b += call.width;
+  for (std::int64_t k = kHeadRows; k < call.K; ++k, a += call.width, b += call.width) {
     for (int v = 0; v < kDotsVectors; ++v) {
       const __m512i a_k = _mm512_xor_si512(_mm512_loadu_si512(a + v * kLanes), flip);
-      acc[v] = _mm512_dpbusd_epi32(acc[v], a_k, _mm512_loadu_si512(b + v * kLanes));
+      const __m512i b_k = _mm512_loadu_si512(b + v * kLanes);
+      acc[v] = _mm512_dpbusd_epi32(acc[v], a_k, b_k);
+      flipped[v] = _mm512_dpbusd_epi32(flipped[v], ones, b_k);
     }
   }
-  for (int v = 0; v < kDotsVectors; ++v) _mm512_storeu_si512(sum + v * kLanes, acc[v]);
+  for (int v = 0; v < kDotsVectors; ++v) {
+    acc[v] = _mm512_sub_epi32(acc[v], _mm512_slli_epi32(flipped[v], 7));
+    _mm512_storeu_si512(sum + v * kLanes, acc[v]);
+  }
 }
 
 }  // namespace
@@ -108,8 +115,10 @@ void set_i8_avx512(ArithmeticKernels& kernels) {
     ((kernels.tile[I / kNV][I % kNV] = one_by_one<tile<I / kNV + 1, I % kNV + 1>>), ...);
   }
   (std::make_integer_sequence<int, kMR * kNV>{});
-  kernels.dots = dots;
+  kernels.dots = dots<1>;
 }
+
+DotsFunction i8_dots_without_head() { return dots<0>; }
 
 BATCHDOT_VNNI void fill_i8_head(void* panel, std::int64_t rows, int width) {
   std::int32_t* head = static_cast<std::int32_t*>(panel);

@@ -16,6 +16,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "src/kernel/bf16_avx512.h"
+#include "src/kernel/i8_amx.h"
 #include "src/kernel/narrow-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/table-inl.h"
@@ -77,6 +78,20 @@ const Kernels* make_bf16_kernels() {
   }();
   return &kKernels;
 }
+
+// The same with i8 by AMX. A target of its own: what CPUs without AMX run is tested beside it.
+const Kernels* make_amx_kernels() {
+  static const Kernels kKernels = [] {
+    Kernels k = *make_kernels<false>();
+    k.target = "AVX3_AMX";
+    ArithmeticKernels& i8 = k.of(Arithmetic::kI8);
+    set_i8_amx(i8);
+    i8.pack_a[index_of<I8>()] = pack_along_k<std::int8_t>;
+    i8.pack_b[index_of<I8>()] = pack_words<Words<std::int8_t, false>>;
+    return k;
+  }();
+  return &kKernels;
+}
 #endif
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
@@ -120,6 +135,7 @@ std::span<const Kernels* const> kernels_that_run_here() {
         tables.insert(is_avx512_bf16_fast() ? tables.begin() : tables.end(),
                       N_AVX3::make_bf16_kernels());
       }
+      if (may_use_amx_i8()) tables.insert(tables.begin(), N_AVX3::make_amx_kernels());
     }
 #endif
 #if HWY_TARGETS & HWY_AVX2

@@ -37,7 +37,7 @@ inline constexpr std::int64_t kBlock = 128;
 /// a: rows, any strides. b: K rows of NV vectors, b_k apart; of the last vector only the columns
 /// that exist are read where b is no panel. Complex: a is (re, im) pairs and its strides count
 /// reals; a row of b is all re, then all im; sum has its im plane `sum_plane` reals behind the re
-/// plane.
+/// plane. See also ArithmeticKernels::a_along_k.
 struct TileCall {
   std::int64_t K;
   const void* a;
@@ -57,6 +57,9 @@ struct TileCall {
   /// So many tiles one after the other, all alike: the next one begins so many bytes further.
   int tiles = 1;
   std::int64_t a_tile = 0, b_tile = 0, sum_tile = 0;
+  /// What the registers of a tile unit are set up for, 0 before the first call of a thread that
+  /// ends with ArithmeticKernels::release. Null where there is no such function.
+  std::uint64_t* setting = nullptr;
   /// Memory that is read after this, asked for in passing: a line for every kAskK steps of k, so
   /// many bytes apart. Where ArithmeticKernels::asks; null: nothing.
   const void* ask = nullptr;
@@ -205,7 +208,7 @@ using StoreFunction = void (*)(const StoreCall& call);
 /// Copies past the caches: whole lines of `to`; what lies before and behind them as usual.
 using StreamFunction = void (*)(const void* from, void* to, std::int64_t bytes);
 
-inline constexpr int kMaxMR = 8;
+inline constexpr int kMaxMR = 32;
 inline constexpr int kMaxNV = 4;
 
 /// The kernels of one arithmetic.
@@ -215,6 +218,9 @@ struct ArithmeticKernels {
   int lanes;                     ///< panel elements in a vector
   int dots_width;
   std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  /// Tiles read rows of a with k side by side: in place, TileCall::a_row bytes apart, or, if that
+  /// is 0, in panels that say in their pack how they lie.
+  bool a_along_k = false;
   int k_group = 1;  ///< k that belong together in a panel; missing ones of the last group are zero
   int group_rows = 1;                         ///< panel rows of a group
   int head_rows = 0;                          ///< panel rows before the first group
@@ -222,6 +228,7 @@ struct ArithmeticKernels {
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
   bool loops = false;                         ///< plain loops over std::fma, many times slower
+  void (*release)() = nullptr;  ///< after the last tile of a thread; null: nothing to do
   StreamFunction stream;
   DotsFunction dots;
   TinyFunction tiny;                         ///< null: this arithmetic has none

@@ -199,7 +199,7 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   TileCall call{};
   call.K = kernels.panel_rows(K);
   call.a = a_panel.data();
-  call.a_row = kPlanes;
+  call.a_row = kernels.a_along_k ? 0 : kPlanes;
   call.a_k = MR * kPlanes;
   call.b = b_panel.data();
   call.b_k = width * kPlanes;
@@ -210,7 +210,10 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   call.first = first;
   call.tiles = 2;
   call.sum_tile = MR * sum_row * static_cast<std::int64_t>(sizeof(Real));
+  std::uint64_t setting = 0;
+  call.setting = &setting;
   kernels.tile[MR - 1][NV - 1](call);
+  if (kernels.release != nullptr) kernels.release();
   for (int row = 0; row < 2 * MR; ++row) {
     const int i = row % MR;
     for (int j = 0; j < width + 3; ++j) {

@@ -355,6 +355,71 @@ void pack_words(const PackCall& call) {
   pack_words_one_by_one<Format>(call);
 }
 
+/// PackCall for ArithmeticKernels::a_along_k: of sixteen rows sixteen words of each, one row after
+/// the other, then the next words; what a row lacks to a whole word is zero.
+template <class Source>
+void pack_along_k(const PackCall& call) {
+  constexpr int P = 4 / sizeof(Source);
+  constexpr int kRows = 16, kWords = 16;
+  const std::int64_t words = (call.K + P - 1) / P;
+  const auto* source = static_cast<const Source*>(call.source);
+  auto* panel = static_cast<std::uint32_t*>(call.panel);
+  const bool lies_so = call.k_offsets == nullptr && call.k_stride == 1;
+  constexpr int N = static_cast<int>(HWY_LANES(std::uint32_t));
+  const hn::FixedTag<std::uint32_t, N> d;
+  HWY_ALIGN std::uint32_t across[kWords * kRows];  // as b's panels have them
+  for (int row = 0; row < call.rows; row += kRows, panel += kRows * words) {
+    const int rows = std::min(kRows, call.rows - row);
+    std::uint32_t* to = panel;
+    if (lies_so) {
+      for (int r = 0; r < rows; ++r) {
+        const Source* from = source + row_offset(call, row + r);
+        const std::int64_t whole = call.K / (P * kWords);
+        for (std::int64_t i = 0; i < whole; ++i, from += P * kWords) {
+          std::memcpy(to + (i * rows + r) * kWords, from, 4 * kWords);
+        }
+        const std::int64_t rest = words - whole * kWords;
+        if (rest == 0) continue;
+        std::uint32_t* last = to + whole * rows * kWords + r * rest;
+        last[rest - 1] = 0;
+        std::memcpy(last, from, static_cast<std::size_t>(call.K % (P * kWords)) * sizeof(Source));
+      }
+      continue;
+    }
+    PackCall part = call;
+    part.rows = rows;
+    part.padded = part.width = kRows;
+    part.panel = across;
+    part.row_offsets = call.row_offsets == nullptr ? nullptr : call.row_offsets + row;
+    part.source = source + (call.row_offsets == nullptr ? row * call.row_stride : 0);
+    for (std::int64_t at = 0; at < words; at += kWords) {
+      const auto count = static_cast<int>(std::min<std::int64_t>(kWords, words - at));
+      part.K = std::min<std::int64_t>(kWords * P, call.K - at * P);
+      pack_words<Words<Source, false>>(part);
+      if (call.k_offsets == nullptr) {
+        part.source = static_cast<const Source*>(part.source) + kWords * P * call.k_stride;
+      } else {
+        part.k_offsets += kWords * P;
+      }
+      int w = 0;
+      for (; w + 4 <= count; w += 4) {
+        for (int r = 0; r < rows; r += N) {
+          hn::Vec<decltype(d)> v[4];
+          for (int i = 0; i < 4; ++i) v[i] = hn::Load(d, across + (w + i) * kRows + r);
+          transpose_pieces(d, v);
+          for (int i = 0; i < 4; ++i) {
+            scatter_pieces<4>(d, v[i], to + (r + i) * count + w, count, rows - r - i);
+          }
+        }
+      }
+      for (; w < count; ++w) {
+        for (int r = 0; r < rows; ++r) to[r * count + w] = across[w * kRows + r];
+      }
+      to += rows * count;
+    }
+  }
+}
+
 #endif
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

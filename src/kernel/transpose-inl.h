@@ -63,6 +63,21 @@ HWY_INLINE hn::Vec<D> gather_pieces(D d, const Element* const* rows, std::int64_
   }
 }
 
+// Stores the pieces of a vector into rows that begin `stride` elements apart, kApart rows between
+// one and the next, as far as there are `count` rows.
+template <int kApart, class D, class T>
+HWY_INLINE void scatter_pieces(D d, hn::Vec<D> pieces, T* to, std::int64_t stride, int count) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(T) == 16) {
+    if (count > 0) hn::StoreU(pieces, d, to);
+  } else {
+    const hn::Half<D> dh;
+    constexpr int kHalf = kApart * static_cast<int>(hn::MaxLanes(D()) * sizeof(T) / 32);
+    scatter_pieces<kApart>(dh, hn::LowerHalf(dh, pieces), to, stride, count);
+    scatter_pieces<kApart>(dh, hn::UpperHalf(dh, pieces), to + kHalf * stride, stride,
+                           count - kHalf);
+  }
+}
+
 #endif  // HWY_SCALAR
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

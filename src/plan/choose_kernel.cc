@@ -23,6 +23,7 @@ constexpr std::int64_t kWidePanels = 2;
 // complex128, where kMC rows would not fit the second cache. On a Zen 3 core complex128 1024^3 was
 // 1.05 times as fast with half as many, in turns.
 constexpr std::int64_t kMC = 144, kWideMC = 96, kLargeElementMC = 72;
+constexpr std::int64_t kAmxMC = 128;       // rows stay while panels pass: any number would do
 constexpr std::size_t kLargeElement = 16;  // bytes
 // Of rows that share lines as many are packed at a time as take so much, if a line then holds at
 // least so many of them. Measured on a Zen 3 core, as are the next two.
@@ -75,7 +76,10 @@ constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned o
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower.
 constexpr std::int64_t kFarBytes = 32 << 20;
-constexpr std::int64_t kStreamK = 32;
+// Where AMX multiplies they take as long as a quarter of them elsewhere: in turns on an Emerald
+// Rapids core W1 of i8 1.13 to 1.5, W2 1.0 to 1.1.
+constexpr std::int64_t kStreamK = 32, kStreamKOfAmx = 128;
+constexpr std::int64_t kFarBytesOfAmx = 16 << 20;
 // Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
 // would meet in the same bank of memory. Tiles of wide panels write runs that are long enough: in
 // turns on W11 1.36 on an Emerald Rapids core.
@@ -119,14 +123,19 @@ bool is_along_batch(const Folded& f, Side side) {
 // After split_work, which says how many columns a packed row meets at most.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
+  if (step.kernels->a_along_k) {
+    if (one_stride(f.k, Side::kLhs) != 1) return "lhs is not contiguous along K";
+    if (f.K % step.kernels->k_group != 0) return "the last steps of k are padded while packing";
+  } else if (step.lhs_dtype != accumulator_of(step.arithmetic)) {
+    return "lhs is converted while packing";
+  }
   if (step.lhs_conjugate) return "lhs is conjugated while packing";
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.k, Side::kLhs)) {
     return "the axes of lhs do not fold into M and K";
   }
   const std::int64_t columns = std::min({f.N, step.blocking.NC, step.blocking.column_block});
   const std::int64_t row = std::llabs(one_stride(f.m, Side::kLhs).value_or(0));
-  const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
   const std::int64_t along_batch = is_along_batch(f, Side::kRhs)
                                        ? std::min<std::int64_t>(step.blocking.NR, kLeastAlongBatch)
                                        : step.blocking.NR;
@@ -493,7 +502,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   };
   step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
-  b.MC = is_wide(step)                                ? kWideMC
+  b.MC = step.kernels->a_along_k                      ? kAmxMC
+         : is_wide(step)                              ? kWideMC
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
   b.NC = (is_wide(step) ? kWideBlockElements : kBlockElements) / most_KC(step) / b.NR * b.NR;
@@ -534,13 +544,22 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                        (step.is_direct && (f.K > b.KC || !is_wide(step)));
   const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
                            static_cast<double>(f.N) * static_cast<double>(element);
-  step.streams = step.is_direct && f.K <= std::min(kStreamK, b.KC) && out_bytes > kFarBytes;
+  const bool has_amx = step.kernels->a_along_k;
+  const std::int64_t out_row =
+      step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
+  step.streams = step.is_direct && f.K <= std::min(has_amx ? kStreamKOfAmx : kStreamK, b.KC) &&
+                 out_bytes > (has_amx ? kFarBytesOfAmx : kFarBytes) &&
+                 (!has_amx || out_row % kLineBytes == 0);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  step.gathers = step.streams && !is_wide(step) && f.M > 1 &&
-                 *one_stride(f.m, Side::kOut) * element % kBankBytes == 0;
+  // AMX stores nothing past the caches itself.
+  step.gathers =
+      step.streams && (has_amx || (!is_wide(step) && f.M > 1 && out_row % kBankBytes == 0));
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
   const std::int64_t all_panels = ceil_div(width, b.NR);
-  if (step.gathers) {
+  if (has_amx) {  // rows stay in the first cache, and panels follow each other through it
+    step.near_panels = step.gathers ? std::min(run, all_panels) : all_panels;
+    step.prefetches = step.prefetches && !step.streams;
+  } else if (step.gathers) {
     step.near_panels = std::max(near_panels, run);
   } else if (step.streams || near_panels >= all_panels) {
     step.near_panels = near_panels;

@@ -684,6 +684,54 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
   EXPECT_FALSE(one.gathers);
 }
 
+// Rows of lhs that AMX reads where they lie, and what it writes, which has to be copied to go past
+// the caches.
+TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.MR = 32;
+  kernels.NV = 2;
+  kernels.lanes = 16;
+  kernels.k_group = 4;
+  kernels.a_along_k = true;
+  kernels.tiny = nullptr;
+  const auto step_of = [&](std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = product(b, M, N, K);
+    step.lhs_dtype = step.rhs_dtype = I8{};
+    step.out_dtype = I32{};
+    step.arithmetic = kernel::Arithmetic::kI8;
+    step.kernels = &kernels;
+    return step;
+  };
+  const auto packs_lhs = [&](ContractStep step) {
+    choose(step);
+    EXPECT_TRUE(step.packs_rhs);
+    return step.packs_lhs;
+  };
+  EXPECT_FALSE(packs_lhs(step_of(100, 128, 128, 64)));
+  EXPECT_TRUE(packs_lhs(step_of(100, 128, 128, 63)));
+  EXPECT_TRUE(packs_lhs(step_of(1, 512, 256, 512)));
+  ContractStep across = step_of(100, 128, 128, 64);
+  across.folded.m[0].lhs = 1;
+  across.folded.k[0].lhs = 128;
+  EXPECT_TRUE(packs_lhs(across));
+
+  for (const std::int64_t N : {128, 120, 32}) {  // 128: whole lines of 64 bytes
+    ContractStep step = step_of(2000, 128, N, 64);
+    choose(step);
+    const bool streams = N != 120 && 2000 * 128 * N * 4 > 16 << 20;
+    EXPECT_EQ(step.streams, streams);
+    EXPECT_EQ(step.gathers, streams);
+    EXPECT_EQ(step.near_panels, ceil_div(N, 32));
+  }
+  ContractStep far = step_of(2000, 128, 512, 64);
+  choose(far);
+  EXPECT_EQ(far.near_panels, 8);  // a run of 1 KiB
+  ContractStep deep = step_of(2000, 128, 512, 132);
+  choose(deep);
+  EXPECT_FALSE(deep.streams);
+  EXPECT_EQ(deep.near_panels, 16);
+}
+
 // Beyond two threads scheduling is counted, not timed: the busiest task has little more to do than
 // the mean, for the shapes of the benchmark's W1 to W13 and for numbers of CPUs that are no powers
 // of two.

@@ -168,7 +168,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
   const struct {
     const char* equation;
     std::vector<Shape> shapes;
-    bool is_slow = false;  // to judge
+    std::optional<DType> only = {};  // slow to judge
   } kCases[] = {
       {"acd,dbc->ab", {{9, 40, 50}, {50, 21, 40}}},
       {"aebf,dfce->abcd", {{3, 40, 5, 30}, {17, 30, 2, 40}}},
@@ -176,9 +176,9 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"efbd,bcf->bcde", {{49, 130, 2, 17}, {2, 3, 130}}},
       {"bda,dc->abc", {{3, 140, 150}, {140, 21}}},
       {"fbea,ecfd->dcba", {{5, 16, 60, 17}, {60, 4, 5, 20}}},
-      {"fbea,ecfd->dcba", {{5, 16, 60, 17}, {60, 30, 5, 40}}, true},  // two blocks of rows
+      {"fbea,ecfd->dcba", {{5, 16, 60, 17}, {60, 30, 5, 40}}, F32{}},  // two blocks of rows
       {"acd,dbc->ba", {{31, 40, 50}, {50, 70, 40}}},
-      {"acd,dbc->ab", {{7, 16, 376}, {376, 470, 16}}, true},  // two blocks of columns
+      {"acd,dbc->ab", {{7, 16, 376}, {376, 470, 16}}, F32{}},  // two blocks of columns
       {"acd,bdc->ab", {{9, 40, 50}, {21, 50, 40}}},
       {"acd,debc->abe", {{9, 40, 50}, {50, 6, 7, 40}}},
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
@@ -192,13 +192,19 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"bik,bkj->bij", {{2, 67, 140}, {2, 140, 61}}},  // one panel of the wide tile, and two
       {"bik,bkj->bij", {{2, 41, 300}, {2, 300, 127}}},
       {"bik,bjk->bij", {{2, 41, 150}, {2, 128, 150}}},
-      {"ik,kj->ij", {{2896, 3}, {3, 2912}}, true},
-      {"ik,kj->ij", {{2741, 3}, {3, 3072}}, true},  // rows that meet in one bank of memory
+      {"ik,kj->ij", {{2896, 3}, {3, 2912}}, F32{}},
+      {"ik,kj->ij", {{2741, 3}, {3, 3072}}, F32{}},  // rows that meet in one bank of memory
+      {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},   // past the caches by way of the first one
+      {"ik,kj->ij", {{170000, 5}, {5, 32}}, I8{}},
+      {"bik,bkj->bij",
+       {{2, 75, 1092}, {2, 1092, 45}},
+       I8{}},  // two blocks of k in place, and packed
+      {"bki,bjk->bij", {{2, 1091, 75}, {2, 45, 1091}}, I8{}},
   };
   for (const auto& test : kCases) {
     for (const DType dtype :
          {DType(F32{}), DType(F64{}), DType(BF16{}), DType(F16{}), DType(C64{}), DType(I8{})}) {
-      if (test.is_slow && dtype != DType(F32{})) continue;
+      if (test.only && dtype != *test.only) continue;
       // The sanitizers watch addresses, which are alike for the others.
       if (BATCHDOT_SANITIZED && dtype != DType(F32{}) && dtype != DType(BF16{})) continue;
       Problem problem;

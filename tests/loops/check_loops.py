@@ -51,6 +51,7 @@ KINDS = [
     Kind("c128", r"N_(?P<target>\w+)::tile_complex<double, (?P<MR>\d), (?P<NV>\d), \w+>\(", FUSED, 4, 2, 1, PAIR, 5),
     Kind("i16", r"N_(?P<target>\w+)::tile_i16_pairs<(?P<MR>\d), (?P<NV>\d)>\(", r"vpmaddwd$", 1, {"Clang": 2, "GNU": 1}, 2, PAIR, 10),
     Kind("i8", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vpdpbusd$", 1, 0, 1, ("AVX3",)),
+    Kind("amx", r"namespace\)::multiply<(?P<MR>\d), (?P<NV>\d)>\(", r"tdpbssd$", 1, 0, 1, ("AVX3",)),
     Kind("bf16", r"namespace\)::tile<(?P<MR>\d), (?P<NV>\d)>\(", r"vdpbf16ps$", 1, 0, 1, ("AVX3",)),
 ]
 
