@@ -13,7 +13,12 @@
 #include <vector>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #undef HWY_TARGET_INCLUDE
@@ -163,6 +168,52 @@ __attribute__((target("avx512f,avx512vnni"))) double peak_i8(std::int64_t rounds
   return 2.0 * kChains * 64 * static_cast<double>(rounds);
 }
 
+#if defined(__linux__)
+bool may_use_amx_i8() {
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  constexpr long kAskForComponent = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTile) != 0 && (d & kInt8) != 0 &&
+         syscall(SYS_arch_prctl, kAskForComponent, kTileData) == 0;
+}
+
+// By AMX: 16 x 16 sums of 64 products in one instruction.
+__attribute__((target("amx-tile,amx-int8"))) double peak_i8_amx(std::int64_t rounds, double* sink) {
+  struct alignas(64) {
+    std::uint8_t palette = 1, reserved[15] = {};
+    std::uint16_t row_bytes[16] = {};
+    std::uint8_t rows[16] = {};
+  } shapes;
+  std::fill_n(shapes.row_bytes, 8, std::uint16_t{64});
+  std::fill_n(shapes.rows, 8, std::uint8_t{16});
+  alignas(64) std::int32_t sums[256];
+  std::fill(std::begin(sums), std::end(sums), static_cast<int>(sink[0] * 100));
+  std::atomic_signal_fence(
+      std::memory_order_seq_cst);  // GCC's intrinsics do not say what they read
+  _tile_loadconfig(&shapes);
+  _tile_loadd(0, sums, 64);
+  _tile_loadd(1, sums, 64);
+  _tile_loadd(2, sums, 64);
+  _tile_loadd(3, sums, 64);
+  _tile_loadd(4, sums, 64);
+  _tile_loadd(5, sums, 64);
+  _tile_loadd(6, sums, 64);
+  _tile_loadd(7, sums, 64);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    _tile_dpbssd(0, 6, 7);
+    _tile_dpbssd(1, 6, 7);
+    _tile_dpbssd(2, 6, 7);
+    _tile_dpbssd(3, 6, 7);
+    _tile_dpbssd(4, 6, 7);
+    _tile_dpbssd(5, 6, 7);
+  }
+  _tile_stored(0, sums, 64);
+  _tile_release();
+  sink[2] = sums[0];
+  return 2.0 * 6 * 16 * 16 * 64 * static_cast<double>(rounds);
+}
+#endif
+
 // The same without VNNI: pairs of 16 bits.
 __attribute__((target("avx2"))) double peak_i8_pairs(std::int64_t rounds, double* sink) {
   __m256i acc[kChains];
@@ -251,6 +302,9 @@ std::string bounds_as_json(int threads, bool cpu_time) {
   add("i32", peak_rate(threads, HWY_DYNAMIC_DISPATCH(peak_i32)));
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512bf16")) add("bf16", peak_rate(threads, peak_bf16));
+#if defined(__linux__)
+  if (may_use_amx_i8()) add("i8_amx", peak_rate(threads, peak_i8_amx));
+#endif
   if (__builtin_cpu_supports("avx512vnni")) {
     add("i8", peak_rate(threads, peak_i8));
   } else if (__builtin_cpu_supports("avx2")) {

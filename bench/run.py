@@ -116,8 +116,8 @@ class Bounds:
 
     def peak(self, dtype):
         """Gflop/s. Complex products are real ones; f16 is computed in f32, and bf16 too where its own instruction is
-        slower than two ordinary ones; without a measured instruction None."""
-        ways = {"complex64": ["f32"], "complex128": ["f64"], "f16": ["f32"], "bf16": ["bf16", "f32"]}.get(dtype, [dtype])
+        slower than two ordinary ones; i8 by AMX where there is AMX; without a measured instruction None."""
+        ways = {"complex64": ["f32"], "complex128": ["f64"], "f16": ["f32"], "bf16": ["bf16", "f32"], "i8": ["i8_amx", "i8"]}.get(dtype, [dtype])
         return max((self.peaks[way] for way in ways if way in self.peaks), default=None)
 
     def seconds(self, workload):
