@@ -181,7 +181,7 @@ class TileItem {
       add(lhs + lhs_rows_.at(row) * element_bytes(step_.lhs_dtype), lhs_rows_, lhs_k_, height,
           folded_.K, element_bytes(step_.lhs_dtype));
     }
-    if (step_.is_direct && !step_.streams && out_rows_.offsets == nullptr) {
+    if (step_.is_direct && !(step_.streams && streams_from(0, 0)) && out_rows_.offsets == nullptr) {
       const std::int64_t bytes = element_bytes(step_.out_dtype);
       prefetcher_.add(out + (out_rows_.at(row) + column) * bytes, height, width * bytes,
                       out_rows_.stride * bytes);

@@ -74,12 +74,13 @@ constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 128;
 // row faster than a line of each row in turn. Wide panels of such a block would come from far, too.
 constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned on a Zen 3 core
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
-// with more of them the lines are fetched in time, and streaming is slower.
-constexpr std::int64_t kFarBytes = 32 << 20;
-// Where AMX multiplies they take as long as a quarter of them elsewhere: in turns on an Emerald
-// Rapids core W1 of i8 1.13 to 1.5, W2 1.0 to 1.1.
-constexpr std::int64_t kStreamK = 32, kStreamKOfAmx = 128;
-constexpr std::int64_t kFarBytesOfAmx = 16 << 20;
+// with more of them the lines are fetched in time, and streaming is slower. Wide panels take so
+// many in less time. In turns on an Emerald Rapids core, f32: W7_64 1.09 to 1.16, W1 1.03 to 1.1,
+// W2 1.03 to 1.06, W7_128 1.02 to 1.05, W10 0.98; f64 with K = 64 1.15; i8 by AMX: W1 1.13 to 1.5,
+// W2 1.0 to 1.1.
+constexpr std::int64_t kFarBytes = 32 << 20, kWideFarBytes = 16 << 20;
+constexpr std::int64_t kStreamK = 32, kWideStreamK = 128;
+static_assert(kWideStreamK <= kernel::kBlock);  // TileCall::streams
 // Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
 // would meet in the same bank of memory. Tiles of wide panels write runs that are long enough: in
 // turns on W11 1.36 on an Emerald Rapids core.
@@ -547,8 +548,9 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const bool has_amx = step.kernels->a_along_k;
   const std::int64_t out_row =
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
-  step.streams = step.is_direct && f.K <= std::min(has_amx ? kStreamKOfAmx : kStreamK, b.KC) &&
-                 out_bytes > (has_amx ? kFarBytesOfAmx : kFarBytes) &&
+  const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
+  step.streams = step.is_direct && f.K <= most_K &&
+                 out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes) &&
                  (!has_amx || out_row % kLineBytes == 0);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
   // AMX stores nothing past the caches itself.

@@ -684,6 +684,24 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
   EXPECT_FALSE(one.gathers);
 }
 
+TEST(ChooseKernel, WidePanelsStreamSmallerResultsOfALongerK) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;
+  const auto streams = [&](std::int64_t batch, std::int64_t K, bool is_wide) {
+    ContractStep step = product(batch, 64, 64, K);
+    if (is_wide) step.kernels = &kernels;
+    choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiles);
+    return step.streams;
+  };
+  EXPECT_TRUE(streams(1025, 128, true));  // a result of more than 16 MiB
+  EXPECT_FALSE(streams(1024, 128, true));
+  EXPECT_FALSE(streams(1025, 129, true));
+  EXPECT_TRUE(streams(2049, 32, false));
+  EXPECT_FALSE(streams(2048, 32, false));
+  EXPECT_FALSE(streams(2049, 33, false));
+}
+
 // Rows of lhs that AMX reads where they lie, and what it writes, which has to be copied to go past
 // the caches.
 TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
