@@ -19,11 +19,15 @@ constexpr std::int64_t kKC = 256, kWideKC = 512, kWideRow = 128;
 // Panels of the wide register tile at most. In turns on an Emerald Rapids core: one 1.22, two 1.01
 // to 1.17, four 0.90, more 0.96 to 1.00.
 constexpr std::int64_t kWidePanels = 2;
-// Rows that share a panel while it is near: of narrow panels, of wide ones, and of narrow ones of
-// complex128, where kMC rows would not fit the second cache. On a Zen 3 core complex128 1024^3 was
-// 1.05 times as fast with half as many, in turns.
-constexpr std::int64_t kMC = 144, kWideMC = 96, kLargeElementMC = 72;
-constexpr std::int64_t kAmxMC = 128;       // rows stay while panels pass: any number would do
+// Rows that share a panel while it is near; of complex128 in narrow panels kMC rows would not fit
+// the second cache. On a Zen 3 core complex128 1024^3 was 1.05 times as fast with half as many, in
+// turns.
+constexpr std::int64_t kMC = 144, kLargeElementMC = 72;
+// With wide panels blocks are alike, and up to kWholeRows rows are one: what the next item asks for
+// is asked for during all of them. In turns on an Emerald Rapids core 128 rows 1.06 to 1.28 of 96
+// and 32, 192 1.13 of 96 and 96, 256 1.08; of 1024 rows 104 to 176 a block 0.98 to 1.04. kNearMC
+// where rows and a panel stay in the first cache while several panels pass.
+constexpr std::int64_t kWholeRows = 264, kNearMC = 96;
 constexpr std::size_t kLargeElement = 16;  // bytes
 // Of rows that share lines as many are packed at a time as take so much, if a line then holds at
 // least so many of them. Measured on a Zen 3 core, as are the next two.
@@ -76,8 +80,8 @@ constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned o
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower. Wide panels take so
 // many in less time. In turns on an Emerald Rapids core, f32: W7_64 1.09 to 1.16, W1 1.03 to 1.1,
-// W2 1.03 to 1.06, W7_128 1.02 to 1.05, W10 0.98; f64 with K = 64 1.15; i8 by AMX: W1 1.13 to 1.5,
-// W2 1.0 to 1.1.
+// W2 1.03 to 1.06, W7_128 1.02 to 1.05, 64 x 64 by 64 x 144 1.2, W10 and W13 0.97 to 1.0; f64 with
+// K = 64 1.15; i8 by AMX: W1 1.13 to 1.5, W2 1.0 to 1.1.
 constexpr std::int64_t kFarBytes = 32 << 20, kWideFarBytes = 16 << 20;
 constexpr std::int64_t kStreamK = 32, kWideStreamK = 128;
 static_assert(kWideStreamK <= kernel::kBlock);  // TileCall::streams
@@ -489,6 +493,18 @@ bool takes_wide_tile(const ContractStep& step) {
          instructions(kernels.wide_MR, kernels.wide_NV) < instructions(kernels.MR, kernels.NV);
 }
 
+// MC of wide panels.
+std::int64_t wide_rows(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const bool is_near =
+      f.N > kWidePanels * b.NR &&
+      (kNearMC + b.NR) * b.KC * static_cast<std::int64_t>(step.kernels->panel_bytes) <= kL1Bytes;
+  const std::int64_t most = is_near ? kNearMC : kMC;
+  if (f.M <= (is_near ? most * 3 / 2 : kWholeRows)) return round_up(f.M, b.MR);
+  return even_share(f.M, most, b.MR);
+}
+
 void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
@@ -503,8 +519,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   };
   step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
   step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
-  b.MC = step.kernels->a_along_k                      ? kAmxMC
-         : is_wide(step)                              ? kWideMC
+  b.MC = is_wide(step)                                ? wide_rows(step)
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
   b.NC = (is_wide(step) ? kWideBlockElements : kBlockElements) / most_KC(step) / b.NR * b.NR;

@@ -684,6 +684,26 @@ TEST(ChooseKernel, RowsThatMeetInOneBankAreGatheredBeforeTheyAreStreamed) {
   EXPECT_FALSE(one.gathers);
 }
 
+// What the next item needs is asked for during a block: it is not a small rest.
+TEST(ChooseKernel, BlocksOfRowsOfWidePanelsAreAlike) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;
+  const auto rows = [&](std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = product(10, M, N, K);
+    step.kernels = &kernels;
+    choose(step);
+    return step.blocking.MC;
+  };
+  EXPECT_EQ(rows(100, 64, 128), 102);
+  EXPECT_EQ(rows(264, 64, 128), 264);
+  EXPECT_EQ(rows(265, 64, 128), 138);
+  EXPECT_EQ(rows(1000, 512, 512), 144);
+  // Rows and a panel stay near while more than two panels pass.
+  EXPECT_EQ(rows(144, 96, 64), 144);
+  EXPECT_EQ(rows(200, 96, 64), 72);
+  EXPECT_EQ(rows(200, 64, 64), 204);
+}
+
 TEST(ChooseKernel, WidePanelsStreamSmallerResultsOfALongerK) {
   kernel::ArithmeticKernels kernels = made_up_kernels();
   kernels.NV = 4;
