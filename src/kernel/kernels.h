@@ -134,6 +134,8 @@ struct TinyCall {
   void* out;
   std::int64_t out_item, out_row;
   bool asks;  ///< items are far away: the next one is asked for, where one takes several passes
+  bool asks_early;  ///< not in the second cache: asked for by passes that do so a few lines at a
+                    ///< time
 };
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes

@@ -37,11 +37,15 @@ inline constexpr int kTinyMR = tiny_rows_of(NV);
 template <class T>
 inline constexpr int kTinyNV = tiny_vectors(HWY_LANES(T));
 // With AVX-512 a masked load costs what a load costs; with AVX2 whole rows get a variant of their
-// own.
+// own. A masked store costs more on both: tiny_dense_rows has none.
 inline constexpr bool kMasksAreFree = HWY_TARGET <= HWY_AVX3;
 
+// How the last vector of a row ends. For the CPU a masked vector reaches into what is behind the
+// row, often another line; half a vector does not.
+enum class RowEnd : std::uint8_t { kMasked, kWhole, kHalf };
+
 // A row of the result: NV vectors, the last of which may end early. Nothing behind it is touched.
-template <class D, int NV, bool kWhole>
+template <class D, int NV, RowEnd kEnd>
 class TinyRow {
  public:
   using T = hn::TFromD<D>;
@@ -50,12 +54,19 @@ class TinyRow {
 
   HWY_INLINE hn::Vec<D> load(const T* row, int v) const {
     const T* at = row + v * static_cast<std::int64_t>(hn::Lanes(D()));
-    return kWhole || v + 1 < NV ? hn::LoadU(D(), at) : hn::MaskedLoad(last_, D(), at);
+    if (kEnd == RowEnd::kWhole || v + 1 < NV) return hn::LoadU(D(), at);
+    if constexpr (kEnd == RowEnd::kHalf) {
+      return hn::ZeroExtendVector(D(), hn::LoadU(hn::Half<D>(), at));
+    } else {
+      return hn::MaskedLoad(last_, D(), at);
+    }
   }
   HWY_INLINE void store(hn::Vec<D> vector, T* row, int v) const {
     T* at = row + v * static_cast<std::int64_t>(hn::Lanes(D()));
-    if (kWhole || v + 1 < NV) {
+    if (kEnd == RowEnd::kWhole || v + 1 < NV) {
       hn::StoreU(vector, D(), at);
+    } else if constexpr (kEnd == RowEnd::kHalf) {
+      hn::StoreU(hn::LowerHalf(hn::Half<D>(), vector), hn::Half<D>(), at);
     } else {
       hn::BlendedStore(vector, last_, D(), at);
     }
@@ -87,6 +98,17 @@ struct RowsTogether {
 
   HWY_INLINE RowsTogether(const T* a, std::int64_t) : at(a) {}
   HWY_INLINE const T* row(int i) const { return at + i; }
+  HWY_INLINE void advance(std::int64_t step) { at += step; }
+};
+
+// Rows of kK elements without gaps: likewise. A multiply-add that reads memory by an index register
+// would be two operations on Intel's cores, and fewer of the next item's would be under way.
+template <int kK, class T>
+struct RowsDense {
+  const T* at;
+
+  HWY_INLINE RowsDense(const T* a, std::int64_t) : at(a) {}
+  HWY_INLINE const T* row(int i) const { return at + i * kK; }
   HWY_INLINE void advance(std::int64_t step) { at += step; }
 };
 
@@ -144,7 +166,8 @@ template <class T, int MR, std::size_t kLanes, int NV, bool kWhole, LhsAlong kAl
 void tiny_rows(const TinyCall& call) {
   const hn::CappedTag<T, kLanes> d;
   using D = decltype(d);
-  const TinyRow<std::remove_const_t<D>, NV, kWhole> row(call.N);
+  constexpr RowEnd kEnd = kWhole ? RowEnd::kWhole : RowEnd::kMasked;
+  const TinyRow<std::remove_const_t<D>, NV, kEnd> row(call.N);
   const std::int64_t K = call.K;
   const std::int64_t a_item = call.a_item, a_row = call.a_row;
   const std::int64_t a_k = kAlong == LhsAlong::kK ? 1 : call.a_k;
@@ -178,6 +201,93 @@ void tiny_rows(const TinyCall& call) {
     for (int i = 0; i < MR; ++i, out_at += out_row) {
       BATCHDOT_UNROLL
       for (int v = 0; v < NV; ++v) row.store(acc[i][v], out_at, v);
+    }
+    a += a_item;
+    b += b_item;
+    out += out_item;
+  }
+}
+
+// What lies item by item is asked for a few lines at a time while the item before it is multiplied:
+// many at once would wait for each other, and the products for them.
+template <class T>
+class NextOperand {
+ public:
+  HWY_INLINE NextOperand(bool is_dense, std::int64_t elements, std::int64_t parts)
+      : lines_(is_dense ? (elements + kLine * parts - 1) / (kLine * parts) : 0) {}
+  HWY_INLINE void from(const T* item) { at_ = item; }
+  HWY_INLINE void ask() {
+    for (std::int64_t line = lines_; line > 0; --line, at_ += kLine) {
+      __builtin_prefetch(at_, 0, 3);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64 / sizeof(T);
+  std::int64_t lines_;
+  const T* at_ = nullptr;
+};
+
+// The same for call.M rows, a multiple of MR, without masks, for K that is a multiple of
+// kDenseSteps, and kK where a is contiguous along K: its rows have no gaps then. kAsks: operands
+// come from beyond the second cache.
+inline constexpr int kDenseSteps = 8;
+template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd, LhsAlong kAlong, int kK,
+          bool kAsks>
+void tiny_dense_rows(const TinyCall& call) {
+  constexpr bool kTogether = kAlong == LhsAlong::kRows;
+  static_assert(kTogether || (kAlong == LhsAlong::kK && kK > 0 && kK % kDenseSteps == 0));
+  const hn::CappedTag<T, kLanes> d;
+  using D = decltype(d);
+  const TinyRow<std::remove_const_t<D>, NV, kEnd> row(call.N);
+  const std::int64_t K = kTogether ? call.K : kK;
+  const std::int64_t a_item = call.a_item, a_k = call.a_k;
+  const std::int64_t b_item = call.b_item, b_k = call.b_k;
+  const std::int64_t out_item = call.out_item, out_row = call.out_row;
+  const T* a = static_cast<const T*>(call.a);
+  const T* b = static_cast<const T*>(call.b);
+  T* out = static_cast<T*>(call.out);
+  const std::int64_t parts = call.M / MR * (K / kDenseSteps);
+  NextOperand<T> next_a(a_item == call.M * K, a_item, parts);
+  NextOperand<T> next_b(b_item == K * call.N, b_item, parts);
+  NextOperand<T> next_out(out_item == call.M * call.N, out_item, parts);
+  for (std::int64_t item = call.items; item > 0; --item) {
+    const T* a_at = a;
+    T* out_at = out;
+    if (kAsks) {
+      next_a.from(a + a_item);
+      next_b.from(b + b_item);
+      next_out.from(out + out_item);
+    }
+    for (std::int64_t rows = call.M; rows > 0; rows -= MR) {
+      asm volatile("" : "+r"(a_at));  // as above
+      std::conditional_t<kTogether, RowsTogether<T>, RowsDense<kK, T>> a_rows(a_at, 0);
+      hn::Vec<D> acc[MR][NV];
+      BATCHDOT_UNROLL
+      for (auto& vectors : acc) {
+        BATCHDOT_UNROLL
+        for (auto& vector : vectors) vector = hn::Zero(d);
+      }
+      const T* b_at = b;
+      for (std::int64_t k = 0; k < K; k += kDenseSteps) {
+        if (kAsks) {
+          next_a.ask();
+          next_b.ask();
+          next_out.ask();
+        }
+        BATCHDOT_UNROLL
+        for (int step = 0; step < kDenseSteps; ++step, b_at += b_k) {
+          tiny_step<MR, NV>(d, a_rows, kTogether ? 0 : step, b_at, row, acc);
+          if (kTogether) a_rows.advance(a_k);
+        }
+        if (!kTogether) a_rows.advance(kDenseSteps);
+      }
+      BATCHDOT_UNROLL
+      for (int i = 0; i < MR; ++i, out_at += out_row) {
+        BATCHDOT_UNROLL
+        for (int v = 0; v < NV; ++v) row.store(acc[i][v], out_at, v);
+      }
+      a_at += kTogether ? MR : MR * kK;
     }
     a += a_item;
     b += b_item;
@@ -306,35 +416,96 @@ class NextItem {
   int region_ = 0;
 };
 
+template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd, LhsAlong kAlong, int kK>
+TinyFunction dense_of(const TinyCall& call) {
+  if constexpr (MR * NV > 8 && kK != 8) {  // what is smaller comes fast enough by itself
+    if (call.asks_early) {
+      return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, true>;
+    }
+  }
+  return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, false>;
+}
+template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd>
+TinyFunction dense_of_height(const TinyCall& call) {
+  if (call.a_k == 1 && call.a_row == call.K) {
+    switch (call.K) {
+      case 8:
+        return dense_of<T, MR, kLanes, NV, kEnd, LhsAlong::kK, 8>(call);
+      case 16:
+        return dense_of<T, MR, kLanes, NV, kEnd, LhsAlong::kK, 16>(call);
+      case 24:
+        return dense_of<T, MR, kLanes, NV, kEnd, LhsAlong::kK, 24>(call);
+      case 32:
+        return dense_of<T, MR, kLanes, NV, kEnd, LhsAlong::kK, 32>(call);
+      default:
+        return nullptr;
+    }
+  }
+  if (call.a_row == 1 && call.K > 0 && call.K % kDenseSteps == 0) {
+    return dense_of<T, MR, kLanes, NV, kEnd, LhsAlong::kRows, 0>(call);
+  }
+  return nullptr;
+}
+template <class T, std::size_t kLanes, int NV, RowEnd kEnd>
+TinyFunction dense_of_width(const TinyCall& call) {
+  if constexpr (NV == 1) {  // by eights the chains would only just hide each other
+    if (call.M % 16 == 0) return dense_of_height<T, 16, kLanes, NV, kEnd>(call);
+  }
+  constexpr int kRows = NV <= 3 ? 8 : 4;
+  return call.M % kRows == 0 ? dense_of_height<T, kRows, kLanes, NV, kEnd>(call) : nullptr;
+}
+// tiny_dense_rows for a call; null: there is none. Only for AVX-512, and for the most common sizes:
+// each is one function more.
+template <class T, std::size_t kLanes, int NV>
+TinyFunction dense_rows(const TinyCall& call) {
+  if constexpr (kMasksAreFree && kLanes >= 8) {
+    constexpr auto kWhole = static_cast<std::int64_t>(kLanes) * NV;
+    constexpr auto kHalf = static_cast<std::int64_t>(kLanes) / 2;
+    if (call.N == kWhole) return dense_of_width<T, kLanes, NV, RowEnd::kWhole>(call);
+    if constexpr (NV == 2 && std::is_same_v<T, float>) {  // 24 columns
+      if (call.N == kWhole - kHalf) return dense_of_width<T, kLanes, NV, RowEnd::kHalf>(call);
+    }
+  }
+  return nullptr;
+}
+
 // Rows of NV vectors of kLanes elements at most. More than kTinyMR rows are done in passes of
 // nearly equal height; columns along k are put into panels, of a few items at a time, in L1.
 template <class T, std::size_t kLanes, int NV, bool kWhole>
 void tiny_columns(const TinyCall& call) {
   constexpr auto kRow = static_cast<std::int64_t>(NV * kLanes);
-  constexpr std::int64_t kPanels = 16384 / sizeof(T);
+  constexpr std::int64_t kPanels = 16384 / sizeof(T);  // of the widest item
   static_assert(kTinyK * kRow <= kPanels);
   constexpr std::int64_t kRows = kTinyMR<NV>;
   const TinyFunction* const rows_of = rows_for<T, kLanes, NV, kWhole>(call);
-  if (call.M <= kRows && call.b_column == 1) {
-    return rows_of[call.M - 1](call);
-  }
+  TinyFunction all_rows = dense_rows<T, kLanes, NV>(call);
+  if (all_rows == nullptr && call.M <= kRows) all_rows = rows_of[call.M - 1];
+  if (all_rows != nullptr && call.b_column == 1) return all_rows(call);
 
   HWY_ALIGN T panels[kPanels];
   const std::int64_t panel = (call.K + 3) / 4 * 4 * kRow;
   const std::int64_t passes = (call.M + kRows - 1) / kRows;
   // Several passes go over one item at a time: over more, they read in too many places at once.
   const std::int64_t most =
-      passes > 1 ? 1 : std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, panel), 1, 32);
+      passes > 1 ? 1
+                 : std::clamp<std::int64_t>(kPanels / 2 / std::max<std::int64_t>(1, panel), 1, 32);
+  // The first `high` rows are done in passes that are one row higher than the others. Passes of one
+  // height are one call, to which they are items.
+  const std::int64_t low = call.M / passes, high_passes = call.M % passes;
+  const std::int64_t high = high_passes * (low + 1);
+  const bool asks = all_rows == nullptr && call.asks;
   NextItem<T> next(call, passes);
   // Not copied for each item: what is stored by vectors comes late to the loads of its parts.
   TinyCall some = call;
   for (std::int64_t item = 0; item < call.items; item += most) {
     next.after(item);
-    some.items = std::min(most, call.items - item);
+    const std::int64_t items = std::min(most, call.items - item);
+    const T* a = static_cast<const T*>(call.a) + item * call.a_item;
     const T* b = static_cast<const T*>(call.b) + item * call.b_item;
+    T* out = static_cast<T*>(call.out) + item * call.out_item;
     some.b = b;
     if (call.b_column != 1) {
-      for (std::int64_t i = 0; i < some.items; ++i) {
+      for (std::int64_t i = 0; i < items; ++i) {
         transpose_to_panel(hn::CappedTag<T, kLanes>(), call, b + i * call.b_item, kRow,
                            panels + i * panel);
       }
@@ -342,14 +513,24 @@ void tiny_columns(const TinyCall& call) {
       some.b_item = panel;
       some.b_k = kRow;
     }
-    std::int64_t row = 0;
-    for (std::int64_t pass = passes; pass > 0; --pass) {
-      const std::int64_t rows = (call.M - row + pass - 1) / pass;
-      some.a = static_cast<const T*>(call.a) + item * call.a_item + row * call.a_row;
-      some.out = static_cast<T*>(call.out) + item * call.out_item + row * call.out_row;
-      if (passes > 1) next.ask();
+    if (all_rows != nullptr) {
+      some.items = items;
+      some.a = a;
+      some.out = out;
+      all_rows(some);
+      continue;
+    }
+    some.b_item = 0;
+    for (std::int64_t row = 0; row < call.M; row += some.M) {
+      const std::int64_t rows = row < high ? low + 1 : low;
+      some.items = asks ? 1 : row < high ? high_passes : passes - high_passes;
+      some.M = some.items * rows;
+      some.a = a + row * call.a_row;
+      some.a_item = rows * call.a_row;
+      some.out = out + row * call.out_row;
+      some.out_item = rows * call.out_row;
+      if (asks) next.ask();
       rows_of[rows - 1](some);
-      row += rows;
     }
   }
 }

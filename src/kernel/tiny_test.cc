@@ -16,16 +16,20 @@ struct Sizes {
   std::int64_t items, M, N, K;
 };
 
-// How operands lie: every stride a little more than it must be, so that gaps can be watched.
+// How operands lie: every stride a little more than it must be, so that gaps can be watched; with
+// kNoGap item by item.
 enum class LayoutOf { kRows, kColumns, kSpread };
+constexpr std::int64_t kNoGap = -1;
 
 template <class T>
 class TinyProducts {
  public:
-  TinyProducts(const Sizes& sizes, LayoutOf a, LayoutOf b, std::int64_t gap) : sizes_(sizes) {
+  TinyProducts(const Sizes& sizes, LayoutOf a, LayoutOf b, std::int64_t gap_or_none, bool asks)
+      : sizes_(sizes) {
     const auto [items, M, N, K] = sizes;
+    const std::int64_t gap = gap_or_none == kNoGap ? 0 : gap_or_none;
     call_.items = items;
-    call_.asks = true;
+    call_.asks = call_.asks_early = asks;
     call_.M = M;
     call_.N = N;
     call_.K = K;
@@ -37,6 +41,11 @@ class TinyProducts {
     call_.b_item = (N + gap) * (K + gap + 2) + 1;
     call_.out_row = N + gap;
     call_.out_item = M * (N + gap);
+    if (gap_or_none == kNoGap) {
+      call_.b_column = b == LayoutOf::kRows ? 1 : K;
+      call_.a_item = M * K;
+      call_.b_item = K * N;
+    }
     fill(a_, items * call_.a_item);
     fill(b_, items * call_.b_item);
     out_.assign(static_cast<std::size_t>(items * call_.out_item), kUntouched);
@@ -93,7 +102,8 @@ void expect_plain_loops(Arithmetic arithmetic) {
           const std::int64_t any = M + 5 * N + 7 * K;
           const auto a = static_cast<LayoutOf>(any % 3);
           const auto b = static_cast<LayoutOf>(any / 3 % 2);
-          TinyProducts<T> products({any % 8 == 0 ? 37 : 2, M, N, K}, a, b, any % 5 == 0 ? 1 : 0);
+          TinyProducts<T> products({any % 8 == 0 ? 37 : 2, M, N, K}, a, b, any % 5 == 0 ? 1 : 0,
+                                   any % 7 != 0);
           products.run(kernels.tiny);
           ASSERT_EQ(products.out(), products.expected())
               << table->target << ' ' << M << 'x' << N << 'x' << K << " a " << any % 3 << " b "
@@ -103,6 +113,33 @@ void expect_plain_loops(Arithmetic arithmetic) {
     }
   }
 }
+
+// Sizes with code of their own, and those whose passes differ in height.
+template <class T>
+void expect_plain_loops_in_passes(Arithmetic arithmetic) {
+  for (const Kernels* table : kernels_that_run_here()) {
+    const ArithmeticKernels& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
+    if (kernels.tiny == nullptr) continue;
+    for (const std::int64_t M : {8, 12, 16, 23, 24, 32}) {
+      for (const std::int64_t N : {8, 16, 20, 24, 32}) {
+        for (const std::int64_t K : {6, 8, 16, 24, 32, 40}) {
+          for (int i = 0; i < 12; ++i) {
+            const auto a = i % 2 == 0 ? LayoutOf::kRows : LayoutOf::kColumns;
+            const auto b = i / 2 % 2 == 0 ? LayoutOf::kRows : LayoutOf::kColumns;
+            const std::int64_t gap = i / 4 - 1;
+            TinyProducts<T> products({2, M, N, K}, a, b, gap, (M + N + K + i) / 4 % 2 == 0);
+            products.run(kernels.tiny);
+            ASSERT_EQ(products.out(), products.expected())
+                << table->target << ' ' << M << 'x' << N << 'x' << K << " case " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Tiny, F32IsThePlainLoopsInPasses) { expect_plain_loops_in_passes<float>(Arithmetic::kF32); }
+TEST(Tiny, F64IsThePlainLoopsInPasses) { expect_plain_loops_in_passes<double>(Arithmetic::kF64); }
 
 TEST(Tiny, F32IsThePlainLoopsAtEverySize) { expect_plain_loops<float>(Arithmetic::kF32); }
 TEST(Tiny, F64IsThePlainLoopsAtEverySize) { expect_plain_loops<double>(Arithmetic::kF64); }
