@@ -262,11 +262,15 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_FALSE(is_refused(choose(step), "tiny"));
   EXPECT_EQ(step.form, ContractStep::Form::kTiny);
   EXPECT_EQ(step.task_bytes, 0u);
-  EXPECT_EQ(step.items, 196);  // 1024 products each
+  EXPECT_EQ(step.items, 49);  // 4096 products each
   ContractStep shared = tiny(10, 16, 16, 64);
   choose(shared, 3);
   EXPECT_EQ(shared.items, 3);  // 4 products each: no task is without work
   EXPECT_FALSE(shared.prefetches);
+  EXPECT_FALSE(shared.tiny.asks_early);
+  ContractStep near = tiny(200, 32, 32, 32);  // in L3
+  choose(near);
+  EXPECT_TRUE(near.tiny.asks_early);
   ContractStep far = tiny(5000, 32, 32, 32);
   choose(far);
   EXPECT_TRUE(far.prefetches);
