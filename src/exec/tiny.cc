@@ -33,8 +33,9 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
       step.kernels->tiny(call);
       at += call.items;
     }
-    if (finish_item(*task.control)) return;
+    if (finish_item(*task.control)) break;
   }
+  if (step.streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

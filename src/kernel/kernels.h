@@ -136,10 +136,14 @@ struct TinyCall {
   bool asks;  ///< items are far away: the next one is asked for, where one takes several passes
   bool asks_early;  ///< not in the second cache: asked for by passes that do so a few lines at a
                     ///< time
+  /// May be set where the result has no gaps and K <= kTinyStreamK: aligned rows of whole vectors
+  /// go past the caches where there is code for that.
+  bool streams;
 };
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes
 static_assert(kTinyK <= kBlock);
+inline constexpr std::int64_t kTinyStreamK = 16;  // a longer K gives the lines time to come
 /// Rows of the result of up to so many vectors of `lanes` elements are computed whole: what is read
 /// and written lies in the order of addresses then, which the hardware asks for by itself.
 inline constexpr int tiny_vectors(std::int64_t lanes) { return lanes == 4 ? 6 : 4; }

@@ -228,13 +228,23 @@ class NextOperand {
   const T* at_ = nullptr;
 };
 
+// What is smaller comes fast enough by itself.
+template <int MR, int NV, int kK>
+constexpr bool tiny_asks() {
+  return MR * NV > 8 && kK != 8;
+}
+// What is done about memory: nothing; the next item is asked for, operands and result; or the
+// result goes past the caches and the next operands are asked for.
+enum class TinyMemory : std::uint8_t { kNear, kAsks, kStreams };
+
 // The same for call.M rows, a multiple of MR, without masks, for K that is a multiple of
-// kDenseSteps, and kK where a is contiguous along K: its rows have no gaps then. kAsks: operands
-// come from beyond the second cache.
+// kDenseSteps, and kK where a is contiguous along K: its rows have no gaps then.
 inline constexpr int kDenseSteps = 8;
 template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd, LhsAlong kAlong, int kK,
-          bool kAsks>
+          TinyMemory kMemory>
 void tiny_dense_rows(const TinyCall& call) {
+  constexpr bool kAsks = kMemory != TinyMemory::kNear && tiny_asks<MR, NV, kK>();
+  constexpr bool kStreams = kMemory == TinyMemory::kStreams;
   constexpr bool kTogether = kAlong == LhsAlong::kRows;
   static_assert(kTogether || (kAlong == LhsAlong::kK && kK > 0 && kK % kDenseSteps == 0));
   const hn::CappedTag<T, kLanes> d;
@@ -250,7 +260,7 @@ void tiny_dense_rows(const TinyCall& call) {
   const std::int64_t parts = call.M / MR * (K / kDenseSteps);
   NextOperand<T> next_a(a_item == call.M * K, a_item, parts);
   NextOperand<T> next_b(b_item == K * call.N, b_item, parts);
-  NextOperand<T> next_out(out_item == call.M * call.N, out_item, parts);
+  NextOperand<T> next_out(!kStreams && out_item == call.M * call.N, out_item, parts);
   for (std::int64_t item = call.items; item > 0; --item) {
     const T* a_at = a;
     T* out_at = out;
@@ -285,7 +295,13 @@ void tiny_dense_rows(const TinyCall& call) {
       BATCHDOT_UNROLL
       for (int i = 0; i < MR; ++i, out_at += out_row) {
         BATCHDOT_UNROLL
-        for (int v = 0; v < NV; ++v) row.store(acc[i][v], out_at, v);
+        for (int v = 0; v < NV; ++v) {
+          if constexpr (kStreams) {
+            hn::Stream(acc[i][v], d, out_at + v * static_cast<std::int64_t>(hn::Lanes(d)));
+          } else {
+            row.store(acc[i][v], out_at, v);
+          }
+        }
       }
       a_at += kTogether ? MR : MR * kK;
     }
@@ -418,12 +434,17 @@ class NextItem {
 
 template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd, LhsAlong kAlong, int kK>
 TinyFunction dense_of(const TinyCall& call) {
-  if constexpr (MR * NV > 8 && kK != 8) {  // what is smaller comes fast enough by itself
-    if (call.asks_early) {
-      return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, true>;
+  using enum TinyMemory;
+  if constexpr (kEnd == RowEnd::kWhole && kK <= kTinyStreamK) {
+    const auto address = reinterpret_cast<std::uintptr_t>(call.out);
+    if (call.streams && address % (kLanes * sizeof(T)) == 0) {
+      return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, kStreams>;
     }
   }
-  return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, false>;
+  if constexpr (tiny_asks<MR, NV, kK>()) {
+    if (call.asks_early) return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, kAsks>;
+  }
+  return tiny_dense_rows<T, MR, kLanes, NV, kEnd, kAlong, kK, kNear>;
 }
 template <class T, int MR, std::size_t kLanes, int NV, RowEnd kEnd>
 TinyFunction dense_of_height(const TinyCall& call) {

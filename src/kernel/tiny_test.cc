@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -48,13 +49,20 @@ class TinyProducts {
     }
     fill(a_, items * call_.a_item);
     fill(b_, items * call_.b_item);
-    out_.assign(static_cast<std::size_t>(items * call_.out_item), kUntouched);
+    call_.streams = asks && gap == 0 && K <= kTinyStreamK;
+    constexpr std::size_t kLine = 64 / sizeof(T);
+    memory_.assign(static_cast<std::size_t>(items * call_.out_item) + 2 * kLine, kUntouched);
+    const auto misaligned = reinterpret_cast<std::uintptr_t>(memory_.data()) % 64 / sizeof(T);
+    out_ = std::span(memory_).subspan(kLine - misaligned, memory_.size() - 2 * kLine);
     call_.a = a_.data();
     call_.b = b_.data();
     call_.out = out_.data();
   }
 
-  void run(TinyFunction tiny) { tiny(call_); }
+  void run(TinyFunction tiny) {
+    tiny(call_);
+    finish_streams();
+  }
 
   std::vector<T> expected() const {
     std::vector<T> out(out_.size(), kUntouched);
@@ -72,7 +80,7 @@ class TinyProducts {
     }
     return out;
   }
-  const std::vector<T>& out() const { return out_; }
+  std::vector<T> out() const { return {out_.begin(), out_.end()}; }
 
  private:
   static constexpr T kUntouched = 12345;
@@ -88,7 +96,8 @@ class TinyProducts {
   Sizes sizes_;
   TinyCall call_{};
   std::mt19937 random_{20264};
-  std::vector<T> a_, b_, out_;
+  std::vector<T> a_, b_, memory_;
+  std::span<T> out_;  // of memory_, on whole lines
 };
 
 template <class T>

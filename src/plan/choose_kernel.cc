@@ -263,6 +263,13 @@ void set_up_group(ContractStep& step) {
   if (step.groups_lhs) b.MC = std::max(b.MC, round_up(f.M, b.MR));
 }
 
+// Bytes of the result, each position of M and N counted once.
+double result_bytes(const ContractStep& step) {
+  const Folded& f = step.folded;
+  return static_cast<double>(f.batch_count) *
+         multiply_adds(f.M, f.N, static_cast<std::int64_t>(step.kernels->panel_bytes));
+}
+
 // Bytes of all operands and the result, each position of M, N and K counted once.
 double total_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
@@ -431,6 +438,9 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
                     total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
   call.asks = step.prefetches;
   call.asks_early = total_bytes(step) > kTinyNearTotal;
+  const bool has_gaps = (f.M > 1 && call.out_row != f.N) || call.out_item != f.M * f.N;
+  step.streams = call.streams = is_wide(step) && f.K <= kernel::kTinyStreamK && !has_gaps &&
+                                result_bytes(step) > kWideFarBytes;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
@@ -563,8 +573,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   // Emerald Rapids core, of sums that are read again 0.96.
   step.asks_for_sums = accumulator_of(step.arithmetic).is_complex() ||
                        (step.is_direct && (f.K > b.KC || !is_wide(step)));
-  const double out_bytes = static_cast<double>(f.batch_count) * static_cast<double>(f.M) *
-                           static_cast<double>(f.N) * static_cast<double>(element);
+  const double out_bytes = result_bytes(step);
   const bool has_amx = step.kernels->a_along_k;
   const std::int64_t out_row =
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;

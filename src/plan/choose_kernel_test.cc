@@ -268,6 +268,22 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_EQ(shared.items, 3);  // 4 products each: no task is without work
   EXPECT_FALSE(shared.prefetches);
   EXPECT_FALSE(shared.tiny.asks_early);
+  // Past the caches: more than 16 MiB without gaps, wide vectors and a short K.
+  const auto streams = [&](std::int64_t batch, std::int64_t K, std::int64_t gap, int NV) {
+    kernel::ArithmeticKernels wide = kernels;
+    wide.NV = NV;
+    ContractStep product = tiny(batch, 16, 16, K);
+    product.kernels = &wide;
+    product.folded.m[0].out += gap;
+    choose(product);
+    EXPECT_EQ(product.streams, product.tiny.streams);
+    return product.streams;
+  };
+  EXPECT_TRUE(streams(16385, 16, 0, 4));
+  EXPECT_FALSE(streams(16384, 16, 0, 4));
+  EXPECT_FALSE(streams(16385, 17, 0, 4));
+  EXPECT_FALSE(streams(16385, 16, 1, 4));
+  EXPECT_FALSE(streams(16385, 16, 0, 2));
   ContractStep near = tiny(200, 32, 32, 32);  // in L3
   choose(near);
   EXPECT_TRUE(near.tiny.asks_early);

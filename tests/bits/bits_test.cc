@@ -194,7 +194,8 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"bik,bjk->bij", {{2, 41, 150}, {2, 128, 150}}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}, F32{}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}, F32{}},  // rows that meet in one bank of memory
-      {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},   // past the caches by way of the first one
+      {"bik,bkj->bij", {{70000, 8, 8}, {70000, 8, 8}}, F32{}},  // tiny, past the caches
+      {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},  // past the caches by way of the first one
       {"ik,kj->ij", {{170000, 5}, {5, 32}}, I8{}},
       {"bik,bkj->bij",
        {{2, 75, 1092}, {2, 1092, 45}},
