@@ -60,15 +60,32 @@ void dots_real(const DotsCall& call) {
 /// Block sums that wait to be added in order, for one row of a group.
 inline constexpr std::int64_t kWaitingBlocks = 32;
 
+/// Rows of a call that the second cache would not hold.
+template <class T>
+bool rows_are_far(const RowsCall& call) {
+  return call.rows * call.K * static_cast<std::int64_t>(sizeof(T)) > (1 << 20);
+}
+
 /// Asks for the rows of the next call of block_sums in the order of addresses, as fast as this one
 /// reads: 16 or 32 rows at once are more streams than the hardware follows. Lines first, first + 1,
-/// ... of them all, `count` of one row.
+/// ... of them all, `count` of one row. With AVX-512, what the call after that one is expected to
+/// read, as much further as the next rows are from these, comes into the second cache if rows are
+/// far: in turns on an Emerald Rapids core 1.04 to 1.14 on W6 and W8, 0.86 of what is near.
 template <class T>
-HWY_INLINE void ask_for_lines(const T* const* rows, std::int64_t first, int count) {
+HWY_INLINE void ask_for_lines(const T* const* now, const T* const* next, std::int64_t first,
+                              int count, bool is_far) {
   constexpr std::int64_t kLine = 64 / sizeof(T);
   constexpr std::int64_t kRowLines = kBlock / kLine;
-  const T* from = rows[first / kRowLines] + first % kRowLines * kLine;
+  const T* from = next[first / kRowLines] + first % kRowLines * kLine;
   for (int i = 0; i < count; ++i) __builtin_prefetch(from + i * kLine);
+  if (HWY_TARGET <= HWY_AVX3 && is_far) {
+    const std::uintptr_t step =
+        reinterpret_cast<std::uintptr_t>(next[0]) - reinterpret_cast<std::uintptr_t>(now[0]);
+    const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(from) + step;
+    for (int i = 0; i < count; ++i) {
+      __builtin_prefetch(reinterpret_cast<const T*>(later) + i * kLine, 0, 2);
+    }
+  }
 }
 /// The same for rows shorter than a block, all at once.
 template <class T>
@@ -125,7 +142,7 @@ HWY_INLINE void load_transposed(D d, const PieceMasks<D>& masks, const T* const*
 template <int kRows, class D, class T = hn::TFromD<D>>
 HWY_INLINE void block_sums(D d, const PieceMasks<D>& masks, const T* const* a, const T* const* b,
                            const T* const* next_a, const T* const* next_b, std::int64_t depth,
-                           hn::Vec<D> (&acc)[kRows == 0 ? 1 : kRows]) {
+                           bool is_far, hn::Vec<D> (&acc)[kRows == 0 ? 1 : kRows]) {
   constexpr int kPiece = kPieceLanes<T>;
   constexpr int kLanes = static_cast<int>(HWY_LANES(T));
   constexpr int kLines = std::max(1, kLanes / 4);  // that a piece reads of each operand
@@ -153,8 +170,8 @@ HWY_INLINE void block_sums(D d, const PieceMasks<D>& masks, const T* const* a, c
     constexpr std::int64_t kAll = kLanes * kBlock * static_cast<std::int64_t>(sizeof(T)) / 64;
     for (std::int64_t line = 0; k < kBlock; k += kPiece, line += kLines) {
       if (kLanes >= 4 || line < kAll) {
-        if constexpr (kRows == 0) ask_for_lines(next_a, line, kLines);
-        ask_for_lines(next_b, line, kLines);
+        if constexpr (kRows == 0) ask_for_lines(a, next_a, line, kLines, is_far);
+        ask_for_lines(b, next_b, line, kLines, is_far);
       }
       piece(k, 0);
     }
@@ -194,6 +211,7 @@ void row_dots(const RowsCall& call) {
   const T* const a = static_cast<const T*>(call.a);
   const T* const b = static_cast<const T*>(call.b);
   T* const sum = static_cast<T*>(call.sum);
+  const bool is_far = rows_are_far<T>(call);
   const std::int64_t whole = call.K / kBlock;
   const std::int64_t rest = call.K % kBlock;
   const T* rows[2][2][kLanes];  // [this call, the next one][a, b]
@@ -226,7 +244,7 @@ void row_dots(const RowsCall& call) {
         next_rows(rows[now ^ 1]);
         hn::Vec<decltype(d)> acc[1];
         block_sums<0>(d, masks, rows[now][0], rows[now][1], rows[now ^ 1][0], rows[now ^ 1][1],
-                      kBlock, acc);
+                      kBlock, is_far, acc);
         hn::Store(acc[0], d, waiting + s);
       }
       for (std::int64_t i = 0; i < count; ++i) {
@@ -247,7 +265,7 @@ void row_dots(const RowsCall& call) {
       rows[1][1][lane] = b + next * call.b_row + whole * kBlock;
     }
     hn::Vec<decltype(d)> acc[1];
-    block_sums<0>(d, masks, rows[0][0], rows[0][1], rows[1][0], rows[1][1], rest, acc);
+    block_sums<0>(d, masks, rows[0][0], rows[0][1], rows[1][0], rows[1][1], rest, is_far, acc);
     hn::Store(acc[0], d, waiting);
     for (std::int64_t i = 0; i < count; ++i) {
       sum[row + i] = first ? waiting[i] : sum[row + i] + waiting[i];
@@ -263,6 +281,7 @@ void vector_rows(const RowsCall& call) {
   constexpr int kLanes = static_cast<int>(HWY_LANES(T));
   const T* const a = static_cast<const T*>(call.a);
   const T* const b = static_cast<const T*>(call.b);
+  const bool is_far = rows_are_far<T>(call);
   HWY_ALIGN T edge[kLanes];
   for (std::int64_t row = 0; row < call.rows; row += kLanes) {
     const std::int64_t count = std::min<std::int64_t>(kLanes, call.rows - row);
@@ -282,7 +301,7 @@ void vector_rows(const RowsCall& call) {
         next[lane] = b + there * call.b_row + (is_last ? 0 : k + depth);
       }
       hn::Vec<decltype(d)> acc[kRows];
-      block_sums<kRows>(d, masks, a_rows, b_rows, b_rows, next, depth, acc);
+      block_sums<kRows>(d, masks, a_rows, b_rows, b_rows, next, depth, is_far, acc);
       for (int i = 0; i < kRows; ++i) {
         T* at = static_cast<T*>(call.sum) + i * call.sum_row + row;
         if (count == kLanes) {
