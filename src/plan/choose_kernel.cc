@@ -135,6 +135,7 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   if (step.kernels->a_along_k) {
     if (one_stride(f.k, Side::kLhs) != 1) return "lhs is not contiguous along K";
     if (f.K % step.kernels->k_group != 0) return "the last steps of k are padded while packing";
+    if (f.M > 1 && one_stride(f.m, Side::kLhs) == 0) return "the rows of lhs are all one";
   } else if (step.lhs_dtype != accumulator_of(step.arithmetic)) {
     return "lhs is converted while packing";
   }

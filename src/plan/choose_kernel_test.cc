@@ -772,6 +772,9 @@ TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
   across.folded.m[0].lhs = 1;
   across.folded.k[0].lhs = 128;
   EXPECT_TRUE(packs_lhs(across));
+  ContractStep one_row = step_of(100, 128, 128, 64);
+  one_row.folded.m[0].lhs = 0;
+  EXPECT_TRUE(packs_lhs(one_row));
 
   for (const std::int64_t N : {128, 120, 32}) {  // 128: whole lines of 64 bytes
     ContractStep step = step_of(2000, 128, N, 64);

@@ -346,6 +346,30 @@ TEST_P(EveryDType, AKThatIsCutMayLieAnyhow) {
   }
 }
 
+// Axes along which an operand does not move, as broadcast views have them.
+TEST_P(EveryDType, RowsAndColumnsMayAllBeOne) {
+  std::mt19937 random(20275);
+  constexpr std::int64_t M = 75, N = 45, K = 200;
+  for (const bool is_lhs : {true, false}) {
+    Problem problem;
+    problem.c = matmul(Shape{M, K}, Shape{K, N});
+    problem.operands.push_back(
+        random_operand(random, GetParam(), {M * K}, Elements::kOrdinary, false));
+    problem.operands.push_back(
+        random_operand(random, GetParam(), {K * N}, Elements::kOrdinary, false));
+    problem.views.emplace_back(
+        problem.operands[0].memory.data(),
+        Layout(GetParam(), Extents{M, K}, is_lhs ? Strides{0, 1} : Strides{K, 1}));
+    problem.views.emplace_back(
+        problem.operands[1].memory.data(),
+        Layout(GetParam(), Extents{K, N}, is_lhs ? Strides{N, 1} : Strides{1, 0}));
+    const Tensor expected = scalar_program(problem.c, problem.views);
+    for (const std::string_view target : fast_targets()) {
+      expect_bits_of_the_program(problem, GetParam(), expected, target, 1);
+    }
+  }
+}
+
 // The addition of two block sums flushes as the sums themselves do.
 TEST(Bits, BlockSumsOfBF16AreAddedInFlushMode) {
   const std::int64_t K = 5000;
