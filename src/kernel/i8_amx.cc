@@ -136,7 +136,7 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
   const Rows rows0(call, 0, upper), rows1(call, kRowTiles - 1, lower);
   const auto* b = static_cast<const std::uint8_t*>(call.b);
   auto* sum = static_cast<std::uint8_t*>(call.sum);
-  constexpr std::int64_t last_at = (kVectors - 1) * kRowBytes;
+  constexpr std::int64_t kLastAt = (kVectors - 1) * kRowBytes;
   const int last_columns = call.columns - (kVectors - 1) * kWords;
   const bool is_whole = last_columns >= kWords;
   const auto columns = static_cast<__mmask16>((1u << last_columns) - 1);
@@ -154,14 +154,14 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
       _tile_dpbssd(BATCHDOT_SUM00, BATCHDOT_A0, BATCHDOT_B0);
       if constexpr (kRowTiles > 1) _tile_dpbssd(BATCHDOT_SUM10, BATCHDOT_A1, BATCHDOT_B0);
     }
-    _tile_loadd(BATCHDOT_B1, b_at + last_at, b_row);
+    _tile_loadd(BATCHDOT_B1, b_at + kLastAt, b_row);
     _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
     if constexpr (kRowTiles > 1) _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
   };
   std::int64_t a_tile = 0;
   for (int left = call.tiles; left > 0; --left) {
     // Where the sums of the last vector are read and written.
-    std::uint8_t* last = is_whole ? sum + last_at : part;
+    std::uint8_t* last = is_whole ? sum + kLastAt : part;
     std::uint8_t* below = sum + kRows * sum_row;
     std::uint8_t* last_below = last + kRows * last_row;
     if (call.first) {
@@ -172,7 +172,7 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
         _tile_zero(BATCHDOT_SUM11);
       }
     } else {
-      if (!is_whole) copy_columns(sum + last_at, sum_row, part, last_row, height, columns);
+      if (!is_whole) copy_columns(sum + kLastAt, sum_row, part, last_row, height, columns);
       fence();
       if constexpr (kVectors > 1) _tile_loadd(BATCHDOT_SUM00, sum, sum_row);
       _tile_loadd(BATCHDOT_SUM01, last, last_row);
@@ -210,7 +210,7 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
     if constexpr (kRowTiles > 1 && kVectors > 1) _tile_stored(BATCHDOT_SUM10, below, sum_row);
     if constexpr (kRowTiles > 1) _tile_stored(BATCHDOT_SUM11, last_below, last_row);
     fence();
-    if (!is_whole) copy_columns(part, last_row, sum + last_at, sum_row, height, columns);
+    if (!is_whole) copy_columns(part, last_row, sum + kLastAt, sum_row, height, columns);
     a_tile += call.a_tile;
     b += call.b_tile;
     sum += call.sum_tile;

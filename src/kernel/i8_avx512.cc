@@ -89,7 +89,7 @@ BATCHDOT_VNNI void dots(const DotsCall& call) {
     }
   }
   for (int v = 0; v < kDotsVectors; ++v) {
-    acc[v] = _mm512_sub_epi32(acc[v], _mm512_slli_epi32(flipped[v], 7));
+    acc[v] = _mm512_sub_epi32(acc[v], _mm512_mullo_epi32(flipped[v], _mm512_set1_epi32(128)));
     _mm512_storeu_si512(sum + v * kLanes, acc[v]);
   }
 }
