@@ -42,7 +42,7 @@ class TileItem {
         prefetcher_(step.asks_apart) {}
 
   ~TileItem() {
-    if (setting_ != 0 && kernels_.release != nullptr) kernels_.release();
+    if (setting_ != 0) kernels_.release();
   }
   TileItem(const TileItem&) = delete;
   TileItem& operator=(const TileItem&) = delete;

@@ -58,7 +58,7 @@ struct TileCall {
   int tiles = 1;
   std::int64_t a_tile = 0, b_tile = 0, sum_tile = 0;
   /// What the registers of a tile unit are set up for, 0 before the first call of a thread that
-  /// ends with ArithmeticKernels::release. Null where there is no such function.
+  /// ends with ArithmeticKernels::release. Not looked at where there is no such function.
   std::uint64_t* setting = nullptr;
   /// Memory that is read after this, asked for in passing: a line for every kAskK steps of k, so
   /// many bytes apart. Where ArithmeticKernels::asks; null: nothing.

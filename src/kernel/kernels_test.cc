@@ -233,6 +233,40 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   }
 }
 
+// Packs both operands, runs the dots of a panel, and compares each, but for those of the padding.
+template <class Real, class Record>
+void check_dots(std::mt19937& random, const Kernels& target, Arithmetic arithmetic, int count,
+                std::int64_t K, Lie a_lie, Lie b_lie, bool first) {
+  using T = typename Record::Element;
+  constexpr bool kComplex = kIsComplex<T>;
+  const ArithmeticKernels& kernels = target.arithmetic[static_cast<std::size_t>(arithmetic)];
+  const DType dtype = Record{};
+  const FloatModeGuard mode(arithmetic == Arithmetic::kBF16 ? FloatMode::kFlush
+                                                            : FloatMode::kDefault);
+  const int width = kernels.dots_width;
+  const Matrix<T> a(random, count, K, a_lie), b(random, count, K, b_lie);
+  const auto bytes = static_cast<std::size_t>(width * kernels.panel_rows(K)) * kernels.panel_bytes;
+  AlignedBytes a_panel(bytes), b_panel(bytes);
+  kernels.pack_b[dtype.index()](a.call(count, K, width, a_panel.data(), kComplex));
+  kernels.pack_b[dtype.index()](b.call(count, K, width, b_panel.data(), false));
+  const auto planes = static_cast<std::size_t>(kComplex ? 2 : 1);
+  std::vector<Real> sums(planes * static_cast<std::size_t>(width));
+  for (Real& sum : sums) sum = static_cast<Real>(static_cast<int>(random() % 17) - 8);
+  const std::vector<Real> before = sums;
+  kernels.dots({kernels.panel_rows(K), a_panel.data(), b_panel.data(), width, sums.data(), first});
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const std::size_t im = at + (kComplex ? static_cast<std::size_t>(width) : 0);
+    const Element<Real> wanted =
+        expected<Real>(arithmetic, a, i, b, i, K, {before[at], before[im]}, first);
+    std::ostringstream where;
+    where << target.target << ' ' << dtype.name() << " dot " << i << " of " << count << " K " << K
+          << " first " << first;
+    ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where.str()));
+    if (kComplex) ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where.str()));
+  }
+}
+
 template <class Real, class Record>
 void check_tiles(Arithmetic arithmetic) {
   std::mt19937 random(20270);
@@ -253,6 +287,13 @@ void check_tiles(Arithmetic arithmetic) {
           ++turn;
         }
       }
+    }
+    for (const std::int64_t K : {0, 1, 3, 4, 5, 33, 128, 129, 261}) {
+      const int missing = (turn * 5) % kernels.dots_width;
+      ASSERT_NO_FATAL_FAILURE(
+          (check_dots<Real, Record>(random, *target, arithmetic, kernels.dots_width - missing, K,
+                                    kLies[turn % 5], kLies[turn / 5 % 5], turn % 3 != 0)));
+      ++turn;
     }
     // Every tail of the last vector, in every layout.
     for (const Lie lie : kLies) {
