@@ -37,7 +37,8 @@ class Panels {
 
   /// Where the panel begins whose first column or row this is.
   std::byte* rhs(std::int64_t column, std::int64_t depth) const {
-    return rhs_ + static_cast<std::size_t>(member_) * layout_.group_rhs + bytes_of(column, depth);
+    return rhs_ + (step_.groups_rhs ? static_cast<std::size_t>(member_) * layout_.group_rhs : 0) +
+           bytes_of(column, depth);
   }
   std::byte* lhs(std::int64_t row, std::int64_t depth) const {
     return lhs_ + (step_.groups_lhs ? static_cast<std::size_t>(member_) * layout_.group_lhs : 0) +
@@ -50,13 +51,14 @@ class Panels {
   void pack_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
                  std::int64_t depth) const;
 
-  /// The same for `items` members of a group, that is for items of the batch along which the
-  /// operand is contiguous. rhs() and lhs() then give the panels of the first member; next_member()
-  /// moves on.
+  /// The same for `items` members of a group from this one on, that is for items of the batch along
+  /// which the operand is contiguous.
   void pack_group_columns(const PanelSource& from, int items, std::int64_t width,
-                          std::int64_t depth);
-  void pack_group_rows(const PanelSource& from, int items, std::int64_t height, std::int64_t depth);
-  void next_member() { ++member_; }
+                          std::int64_t depth) const;
+  void pack_group_rows(const PanelSource& from, int items, std::int64_t height,
+                       std::int64_t depth) const;
+  /// Whose panels rhs() and lhs() give.
+  void to_member(int member) { member_ = member; }
 
  private:
   enum class Operand : std::uint8_t { kLhs, kRhs };
@@ -85,7 +87,7 @@ class Panels {
   void pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,
                   std::int64_t depth) const;
   void pack_members(Operand operand, kernel::PackCall call, const PanelSource& from,
-                    std::int64_t first, int items, std::int64_t depth);
+                    std::int64_t first, int items, std::int64_t depth) const;
 
   const ContractStep& step_;
   const kernel::ArithmeticKernels& kernels_;

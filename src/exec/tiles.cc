@@ -47,20 +47,14 @@ class TileItem {
   TileItem(const TileItem&) = delete;
   TileItem& operator=(const TileItem&) = delete;
 
-  // `next`: where the batch goes after this item, or null. `group_items`: so many items from this
-  // one on have their rhs packed together now; 0 if that is done. False if the run was stopped
-  // before the item was done.
+  // `next`: where the batch goes after this item, or null. `member`: which one of a group, if these
+  // are packed. False if the run was stopped before the item was done.
   bool run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
-           const Odometer* next, int group_items) {
-    row0_ = row_block * blocking_.row_block;
-    column0_ = column_block * blocking_.column_block;
-    rows_ = std::min(blocking_.row_block, folded_.M - row0_);
-    columns_ = std::min(blocking_.column_block, folded_.N - column0_);
-    place(batch);
+           const Odometer* next, int member) {
+    place(batch, row_block, column_block);
     next_ = next;
     batch_ = &batch;
-    group_items_ = group_items;
-    if (step_.group > 1 && group_items == 0) panels_.next_member();
+    panels_.to_member(member);
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
@@ -73,10 +67,29 @@ class TileItem {
     return true;
   }
 
+  // Packs what groups are of for `items` items of the batch from this one on, which become members.
+  void pack_group(const Odometer& batch, std::int64_t column_block, int items) {
+    place(batch, 0, column_block);
+    panels_.to_member(0);
+    const std::int64_t K = folded_.K;
+    if (step_.groups_rhs) {
+      rhs_k_ = walk(folded_.k, Side::kRhs, 0, K, scratch(layout_.rhs_k));
+      panels_.pack_group_columns({rhs_item_, rhs_columns_, rhs_k_}, items, columns_, K);
+    }
+    if (step_.groups_lhs) {
+      lhs_k_ = walk(folded_.k, Side::kLhs, 0, K, scratch(layout_.lhs_k));
+      panels_.pack_group_rows({lhs_item_, lhs_rows_, lhs_k_}, items, rows_, K);
+    }
+  }
+
  private:
   std::byte* scratch(std::size_t offset) const { return scratch_ + offset; }
 
-  void place(const Odometer& batch) {
+  void place(const Odometer& batch, std::int64_t row_block, std::int64_t column_block) {
+    row0_ = row_block * blocking_.row_block;
+    column0_ = column_block * blocking_.column_block;
+    rows_ = std::min(blocking_.row_block, folded_.M - row0_);
+    columns_ = std::min(blocking_.column_block, folded_.N - column0_);
     lhs_item_ =
         lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element_bytes(step_.lhs_dtype);
     rhs_item_ = rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) *
@@ -107,11 +120,7 @@ class TileItem {
         rhs_k_ = walk(folded_.k, Side::kRhs, k, depth, scratch(layout_.rhs_k));
         const std::byte* rhs =
             rhs_item_ + base_of(folded_.k, Side::kRhs, k) * element_bytes(step_.rhs_dtype);
-        if (step_.group > 1) {
-          if (group_items_ > 0) {
-            panels_.pack_group_columns({rhs, rhs_columns_, rhs_k_}, group_items_, width, depth);
-          }
-        } else if (step_.packs_rhs) {
+        if (step_.packs_rhs && !step_.groups_rhs) {
           panels_.pack_columns({rhs, rhs_columns_, rhs_k_}, column, width, depth);
         }
         if (!multiply_rows(rhs, column, width, k, depth)) return false;
@@ -134,11 +143,8 @@ class TileItem {
           lhs_item_ + base_of(folded_.k, Side::kLhs, k + at) * element_bytes(step_.lhs_dtype);
       for (std::int64_t row = 0; row < rows_; row += blocking_.MC) {
         const std::int64_t height = std::min(blocking_.MC, rows_ - row);
-        const PanelSource rows = {lhs, lhs_rows_, lhs_k_};
-        if (step_.groups_lhs) {
-          if (group_items_ > 0) panels_.pack_group_rows(rows, group_items_, height, depth);
-        } else if (step_.packs_lhs) {
-          panels_.pack_rows(rows, row, height, depth);
+        if (step_.packs_lhs && !step_.groups_lhs) {
+          panels_.pack_rows({lhs, lhs_rows_, lhs_k_}, row, height, depth);
         }
         if (step_.prefetches) prefetch_after(lhs, row + height, column, width);
         multiply_block(
@@ -167,9 +173,9 @@ class TileItem {
       const std::int64_t lhs_step = (next_->lhs - batch_->lhs) * element_bytes(step_.lhs_dtype);
       const std::int64_t rhs_step = (next_->rhs - batch_->rhs) * element_bytes(step_.rhs_dtype);
       const std::int64_t out_step = (next_->out - batch_->out) * element_bytes(step_.out_dtype);
-      add_rows(lhs_step == 0 ? nullptr : lhs + lhs_step, out_item_ + out_step, 0,
-               std::min(blocking_.MC, rows_), 0, std::min(blocking_.NC, columns_));
-      if (rhs_step != 0) {
+      add_rows(lhs_step == 0 || step_.groups_lhs ? nullptr : lhs + lhs_step, out_item_ + out_step,
+               0, std::min(blocking_.MC, rows_), 0, std::min(blocking_.NC, columns_));
+      if (rhs_step != 0 && !step_.groups_rhs) {
         add(rhs_item_ + rhs_step, rhs_columns_, rhs_k_, std::min(blocking_.NC, columns_), folded_.K,
             element_bytes(step_.rhs_dtype));
       }
@@ -402,7 +408,6 @@ class TileItem {
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
 
   std::int64_t row0_ = 0, column0_ = 0, rows_ = 0, columns_ = 0, sum_row_ = 0;
-  int group_items_ = 0;
   const Odometer* batch_ = nullptr;
   const Odometer* next_ = nullptr;
   const std::byte* lhs_item_ = nullptr;
@@ -435,11 +440,11 @@ void run_blocks(const ContractStep& step, const TaskContext& task, TileItem& til
   }
 }
 
-// Work items in groups along the innermost axis of the batch: for each block of columns all items
-// of a group, whose rhs is packed together before the first one.
+// Work items in groups of items of the batch that follow each other in an operand: for each block
+// of columns all items of a group, which is packed before the first one is multiplied.
 void run_groups(const ContractStep& step, const TaskContext& task, TileItem& tile,
                 std::int64_t first, std::int64_t last) {
-  const std::int64_t inner = step.folded.batch.back().extent;
+  const std::int64_t inner = step.run_of_groups;
   const std::int64_t blocks = step.blocking.column_blocks;
   for (std::int64_t item = first; item < last;) {
     const std::int64_t outer = item / (inner * blocks);
@@ -450,9 +455,13 @@ void run_groups(const ContractStep& step, const TaskContext& task, TileItem& til
     const std::int64_t member = (within - begin * blocks) % size;
     const std::int64_t count = std::min(size - member, last - item);
     Odometer batch(step.folded.batch, outer * inner + begin + member);
-    for (std::int64_t i = 0; i < count; ++i, batch.next()) {
-      if (!tile.run(batch, 0, column, nullptr, i == 0 ? static_cast<int>(count) : 0)) return;
-      if (finish_item(*task.control)) return;
+    tile.pack_group(batch, column, static_cast<int>(count));
+    Odometer next = batch;
+    for (int i = 0; i < count; ++i, batch.next()) {
+      next.next();
+      if (!tile.run(batch, 0, column, i + 1 < count ? &next : nullptr, i) ||
+          finish_item(*task.control))
+        return;
     }
     item += count;
   }

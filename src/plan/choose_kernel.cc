@@ -43,7 +43,11 @@ constexpr std::int64_t kFarLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
 constexpr std::int64_t kMostKP = 8192;
-constexpr std::int64_t kGroupBytes = 2 << 20;
+constexpr std::int64_t kGroupBytes = 2 << 20, kLeastGroup = 4;
+// Of small items more than one line is packed at a time, up to so much: a page that is visited
+// gives several lines. In turns on an Emerald Rapids core W14a.lhs 1.13, 1.24, 1.29, 1.15 and 1.06
+// with 330, 440, 660, 1,000 and 1,300 KB, W14a 1.2 with any of them. Not measured elsewhere.
+constexpr std::int64_t kGroupNearBytes = 352 << 10, kWideGroupNearBytes = 704 << 10;
 constexpr std::int64_t kLineBytes = 64;
 constexpr std::int64_t kPageBytes = 4096;
 // Multiply-adds of a work item, or of a part of it, at most, some tens of milliseconds: a run can
@@ -64,9 +68,6 @@ constexpr std::int64_t kScatterColumns = 384;
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
 // rows that lie apart half as many elements are enough.
 constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
-// Rows whose elements each take a line of their own, which items of the batch share, are packed for
-// more columns than a panel has, or these if rhs lies so, too: both are packed together then.
-constexpr std::int64_t kLeastAlongBatch = 16;
 constexpr std::int64_t kTableRows = 4096;  // where offsets stand in tables, a work item has at most
 // Of rhs that is read again for each row tile: in the first cache, or in the second one where so
 // few rows meet it that packing would not pay. Tuned on a Zen 3 core; on an Emerald Rapids core the
@@ -129,6 +130,35 @@ bool is_along_batch(const Folded& f, Side side) {
          one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
 }
 
+bool is_packed_as_it_is(const ContractStep& step, DType dtype) {
+  const DType accumulator = accumulator_of(step.arithmetic);
+  return dtype == accumulator && !accumulator.is_complex();
+}
+
+// If the rows or columns of several items of the batch may be packed together, from the same lines.
+bool lies_in_groups(const ContractStep& step, Side side) {
+  const DType dtype = side == Side::kLhs ? step.lhs_dtype : step.rhs_dtype;
+  return is_along_batch(step.folded, side) && is_packed_as_it_is(step, dtype) &&
+         step.blocking.row_blocks == 1 && step.folded.K <= kMostKP;
+}
+bool rhs_lies_in_groups(const ContractStep& step) {
+  return step.packs_rhs && step.folded.N > 1 && lies_in_groups(step, Side::kRhs);
+}
+
+// How many items of the batch have all their lhs packed together; 0 if none have.
+std::int64_t items_of_lhs(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t bytes = std::max<std::int64_t>(1, f.M * f.K * element);
+  if (!lies_in_groups(step, Side::kLhs) || bytes > kGroupBytes / kLeastGroup ||
+      (step.blocking.column_blocks > 1 && !rhs_lies_in_groups(step))) {
+    return 0;
+  }
+  const std::int64_t items =
+      std::min({f.batch.back().extent, kLineBytes / element, kGroupBytes / bytes});
+  return items < kLeastGroup ? 0 : items;
+}
+
 // After split_work, which says how many columns a packed row meets at most.
 std::string_view why_lhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
@@ -146,10 +176,7 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   const std::int64_t columns = std::min({f.N, step.blocking.NC, step.blocking.column_block});
   const std::int64_t row = std::llabs(one_stride(f.m, Side::kLhs).value_or(0));
   const std::int64_t row_bytes = row * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
-  const std::int64_t along_batch = is_along_batch(f, Side::kRhs)
-                                       ? std::min<std::int64_t>(step.blocking.NR, kLeastAlongBatch)
-                                       : step.blocking.NR;
-  if (columns > along_batch && is_along_batch(f, Side::kLhs)) {
+  if (is_along_batch(f, Side::kLhs) && (columns > step.blocking.NR || items_of_lhs(step) > 0)) {
     return "lhs is contiguous along the batch";
   }
   if (columns >= kManyColumns && f.K >= (row > f.K ? kManyK / 2 : kManyK)) {
@@ -208,11 +235,6 @@ std::int64_t most_KC(const ContractStep& step) {
   return (is_wide(step) ? kWideKC : kKC) * step.kernels->k_group / step.kernels->group_rows;
 }
 
-bool is_packed_as_it_is(const ContractStep& step) {
-  return step.packs_rhs && step.rhs_dtype == accumulator_of(step.arithmetic) &&
-         !accumulator_of(step.arithmetic).is_complex();
-}
-
 // If a line of lhs holds rows that lie far apart in M, which is ordered by the result, and several
 // of them are among `rows`.
 bool rows_share_lines(const ContractStep& step, std::int64_t rows) {
@@ -229,39 +251,68 @@ bool rows_share_lines(const ContractStep& step, std::int64_t rows) {
 // a line are. Else 0.
 std::int64_t lines_of_rhs_are_apart_in_k(const ContractStep& step) {
   const FoldedAxes& k = step.folded.k;
-  const bool is_so = is_packed_as_it_is(step) && k.size() > 1 && k.front().rhs == 1 &&
-                     !is_one_stride(k, Side::kRhs);
+  const bool is_so = step.packs_rhs && is_packed_as_it_is(step, step.rhs_dtype) && k.size() > 1 &&
+                     k.front().rhs == 1 && !is_one_stride(k, Side::kRhs);
   return is_so ? step.folded.K / k.front().extent : 0;
 }
 
-// Where rhs is contiguous along the batch, several items are packed together, so many that they
-// take whole lines: all of K, and of N what leaves the panels near.
-void set_up_group(ContractStep& step) {
+// How many items of the batch follow each other in each operand that groups are of.
+std::int64_t items_in_a_run(const Folded& f, bool of_lhs, bool of_rhs) {
+  std::int64_t items = 1;
+  for (std::size_t i = f.batch.size(); i-- > 0; items *= f.batch[i].extent) {
+    if ((of_lhs && f.batch[i].lhs != items) || (of_rhs && f.batch[i].rhs != items)) break;
+  }
+  return items;
+}
+
+// Where an operand is contiguous along the batch, several items are packed together, so many that
+// they take whole lines: all of K, and of N what leaves the panels near. Of small items several
+// lines.
+void set_up_group(ContractStep& step, int tasks) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  if (!is_packed_as_it_is(step) || b.row_blocks != 1 || f.K > kMostKP || f.batch.empty() ||
-      f.batch.back().rhs != 1 || f.N <= 1 || one_stride(f.n, Side::kRhs).value_or(1) == 1 ||
-      !is_one_stride(f.k, Side::kRhs)) {
-    return;
-  }
+  const bool of_rhs = rhs_lies_in_groups(step);
+  const std::int64_t of_lhs = step.packs_lhs ? items_of_lhs(step) : 0;
+  if (of_lhs == 0 && !of_rhs) return;
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
-  const std::int64_t wanted = std::min(f.batch.back().extent, kLineBytes / element);
-  const std::int64_t columns = std::min(
-      b.column_block, std::max<std::int64_t>(1, kGroupBytes / wanted / column_bytes / b.NR) * b.NR);
-  const std::int64_t items =
-      std::min(wanted, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
-  if (items < 4 || multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork))
+  const std::int64_t run = items_in_a_run(f, of_lhs > 0, of_rhs);
+  const std::int64_t of_a_line = kLineBytes / element;
+  std::int64_t items = of_lhs > 0 ? of_lhs : std::min(run, of_a_line);
+  std::int64_t columns = b.column_block, bytes = of_lhs > 0 ? f.M * column_bytes : 0;
+  if (of_rhs) {
+    const std::int64_t most_columns = kGroupBytes / items / column_bytes / b.NR * b.NR;
+    columns = std::min(columns, std::max<std::int64_t>(b.NR, most_columns));
+    items = std::min(items, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
+    bytes += round_up(columns, b.NR) * column_bytes;
+  }
+  if (items < kLeastGroup ||
+      multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork)) {
     return;
-  step.group = static_cast<int>(items);
-  b.KP = std::max<std::int64_t>(1, f.K);
-  b.NC = b.column_block = columns;
+  }
   b.column_blocks = ceil_div(f.N, columns);
+  const std::int64_t most =
+      std::min({run, (is_wide(step) ? kWideGroupNearBytes : kGroupNearBytes) / bytes,
+                f.batch_count * b.column_blocks / (kBlocksPerTask * tasks)});
+  if (most >= 2 * of_a_line) items = most / of_a_line * of_a_line;
+  if (most == run) items = run;
+  step.group = static_cast<int>(items);
+  step.run_of_groups = run;
+  step.groups_lhs = of_lhs > 0;
+  step.groups_rhs = of_rhs;
   step.grain = items * b.column_blocks;
-  step.groups_lhs = step.packs_lhs && step.lhs_dtype == step.rhs_dtype &&
-                    is_along_batch(f, Side::kLhs) && f.M <= std::max(b.MC, kMC) && f.K <= b.KC &&
-                    items * f.M * column_bytes <= kGroupBytes;
-  if (step.groups_lhs) b.MC = std::max(b.MC, round_up(f.M, b.MR));
+  b.column_block = columns;
+  if (step.groups_lhs) {
+    b.MC = std::max(b.MC, round_up(f.M, b.MR));
+    b.KC = std::max(b.KC, f.K);
+  }
+  if (step.groups_rhs) {
+    b.NC = columns;
+    b.KP = std::max<std::int64_t>(1, f.K);
+  } else if (f.K > b.KP) {  // a member of lhs is one panel: rhs meets it whole
+    b.KP = f.K;
+    b.NC = std::min(b.NC, std::max<std::int64_t>(b.NR, kBlockElements / f.K / b.NR * b.NR));
+  }
 }
 
 // Bytes of the result, each position of M and N counted once.
@@ -559,7 +610,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
   step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
   if (step.shares_lines) b.MC = sharing;
-  set_up_group(step);
+  set_up_group(step, tasks);
   count_in_parts(step, most_work);
   const std::int64_t width = std::min(b.NC, b.column_block);
   const std::int64_t rows = std::min(b.MC, b.row_block);

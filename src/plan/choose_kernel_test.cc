@@ -456,47 +456,87 @@ TEST(ChooseKernel, ItemsOfALineArePackedTogether) {
   }
 }
 
-// If lhs is, too, theirs are: where it takes one block of rows and of K.
-TEST(ChooseKernel, ItemsOfALineHaveTheirLhsPackedTogetherToo) {
-  const auto choice = [](std::int64_t M, std::int64_t N, std::int64_t K) {
-    ContractStep step = product(64, M, N, K);
-    step.folded.batch[0].lhs = step.folded.batch[0].rhs = 1;
-    step.folded.n[0].rhs = step.folded.m[0].lhs = 64;
-    step.folded.k[0].rhs = 64 * N;
-    step.folded.k[0].lhs = 64 * M;
-    choose(step);
-    EXPECT_EQ(step.group, 16);
-    EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
-    return std::pair(step.packs_lhs, step.groups_lhs);
-  };
-  EXPECT_EQ(choice(128, 128, 64), std::pair(true, true));
-  EXPECT_EQ(choice(20, 40, 256), std::pair(true, true));
-  EXPECT_EQ(choice(20, 40, 257), std::pair(true, false));   // two blocks of K
-  EXPECT_EQ(choice(145, 40, 64), std::pair(true, false));   // two blocks of rows
-  EXPECT_EQ(choice(144, 40, 240), std::pair(true, false));  // more than stays near
-  EXPECT_EQ(choice(128, 16, 64), std::pair(false, false));  // rows meet one panel only
-  kernel::ArithmeticKernels wide = made_up_kernels();
-  wide.NV = 4;
-  ContractStep step = product(64, 128, 200, 64);
-  step.kernels = &wide;
-  step.folded.batch[0].lhs = step.folded.batch[0].rhs = 1;
-  step.folded.n[0].rhs = step.folded.m[0].lhs = 64;
-  step.folded.k[0].rhs = 64 * 200;
-  step.folded.k[0].lhs = 64 * 128;
-  choose(step);
-  EXPECT_TRUE(step.groups_lhs);
-  EXPECT_EQ(step.blocking.MC, 132);        // all rows, more than a block of wide panels has
-  for (const std::int64_t N : {16, 17}) {  // both operands lie so: less than a panel is enough
-    step.folded.n = {{N, 0, 64, 1, 0}};
-    step.folded.N = N;
-    choose(step);
-    EXPECT_EQ(step.groups_lhs, N == 17);
+// An operand of which the innermost axis of the batch is the fastest one.
+enum class Lost : std::uint8_t { kNone, kLhs, kBoth };
+
+ContractStep along_batch(std::int64_t batch, std::int64_t M, std::int64_t N, std::int64_t K,
+                         Lost lost) {
+  ContractStep step = product(batch, M, N, K);
+  if (lost != Lost::kNone) {
+    step.folded.batch[0].lhs = 1;
+    step.folded.m[0].lhs = batch;
+    step.folded.k[0].lhs = batch * M;
   }
+  if (lost == Lost::kBoth) {
+    step.folded.batch[0].rhs = 1;
+    step.folded.n[0].rhs = batch;
+    step.folded.k[0].rhs = batch * N;
+  }
+  return step;
+}
+
+// If lhs is, too, theirs are, all rows and all of K; also lhs alone. Unless four items take too
+// much: then its rows are packed only if they meet more than a panel.
+TEST(ChooseKernel, ItemsOfALineHaveTheirLhsPackedTogetherToo) {
+  const auto choice = [](std::int64_t M, std::int64_t N, std::int64_t K, Lost lost) {
+    ContractStep step = along_batch(64, M, N, K, lost);
+    choose(step);
+    EXPECT_LE(tile_scratch(step).bytes, std::size_t{8} << 20);
+    EXPECT_EQ(step.groups_rhs, lost == Lost::kBoth);
+    if (step.groups_lhs) {
+      EXPECT_TRUE(step.packs_lhs);
+      EXPECT_GE(step.blocking.MC, M);
+      EXPECT_GE(step.blocking.KC, K);
+      EXPECT_GE(step.blocking.KP, K);
+    }
+    return std::pair(step.group, step.groups_lhs);
+  };
+  for (const Lost lost : {Lost::kLhs, Lost::kBoth}) {
+    EXPECT_EQ(choice(128, 128, 64, lost), std::pair(16, true));
+    EXPECT_EQ(choice(20, 40, 257, lost), std::pair(16, true));   // more than KC
+    EXPECT_EQ(choice(145, 40, 64, lost), std::pair(16, true));   // more than MC
+    EXPECT_EQ(choice(128, 7, 64, lost), std::pair(16, true));    // they meet less than a panel
+    EXPECT_EQ(choice(144, 40, 240, lost), std::pair(15, true));  // no more stays near
+  }
+  EXPECT_EQ(choice(512, 16, 256, Lost::kLhs), std::pair(4, true));
+  EXPECT_EQ(choice(513, 16, 256, Lost::kLhs), std::pair(1, false));
+  EXPECT_EQ(choice(513, 16, 256, Lost::kBoth), std::pair(16, false));
+  for (const std::int64_t N : {16, 17}) {
+    ContractStep step = along_batch(64, 513, N, 256, Lost::kLhs);
+    choose(step);
+    EXPECT_EQ(step.packs_lhs, N == 17);
+  }
+  ContractStep step = along_batch(64, 128, 33, 64, Lost::kBoth);
   choose(step);
   const TileScratch scratch = tile_scratch(step);
   for (const std::size_t member : {scratch.group_lhs, scratch.group_rhs}) {
     EXPECT_EQ(member % 4096 % 64, 0u);
     EXPECT_NE(member % 4096, 0u);  // members would meet in the same lines of the first cache
+  }
+}
+
+// Several lines of small items are packed at a time, as long as each task has six groups: whole
+// lines, or all items that follow each other, also along two axes where the operand has them so.
+TEST(ChooseKernel, SmallItemsArePackedByMoreThanALine) {
+  const auto group = [](std::int64_t batch, std::int64_t K, int tasks, Lost lost) {
+    ContractStep step = along_batch(batch, 33, 34, K, lost);
+    choose(step, tasks);
+    EXPECT_EQ(step.run_of_groups, batch);
+    EXPECT_EQ(step.grain, step.group);
+    return step.group;
+  };
+  EXPECT_EQ(group(6000, 20, 1, Lost::kBoth), 48);  // 352 KiB
+  EXPECT_EQ(group(6000, 20, 1, Lost::kLhs), 128);
+  EXPECT_EQ(group(6000, 80, 1, Lost::kBoth), 16);
+  EXPECT_EQ(group(200, 20, 1, Lost::kBoth), 32);
+  EXPECT_EQ(group(200, 20, 2, Lost::kBoth), 16);
+  ContractStep step = along_batch(20, 33, 34, 20, Lost::kBoth);
+  step.folded.batch_count = 20 * 1000;
+  for (const std::int64_t rhs : {20, 100000}) {
+    step.folded.batch = {{1000, 20, rhs, 1, 0}, {20, 1, 1, 33 * 34 * 1000, 0}};
+    choose(step);
+    EXPECT_EQ(step.group, rhs == 20 ? 48 : 20);
+    EXPECT_EQ(step.run_of_groups, rhs == 20 ? 20000 : 20);
   }
 }
 

@@ -41,10 +41,12 @@ TileScratch tile_scratch(const ContractStep& step) {
   // a cache.
   const std::size_t apart = step.group > 1 ? kScratchAlignment : 0;
   s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element + apart;
-  const auto lhs_items = static_cast<std::size_t>(step.groups_lhs ? step.group : 1);
-  s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * lhs_items : 0);
+  const auto members = [&](bool is_grouped) {
+    return static_cast<std::size_t>(is_grouped ? step.group : 1);
+  };
+  s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * members(step.groups_lhs) : 0);
   s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element + apart;
-  s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * static_cast<std::size_t>(step.group) : 0);
+  s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * members(step.groups_rhs) : 0);
   s.sums = take(
       at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
   s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);

@@ -184,6 +184,11 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,jkb->bij", {{20, 133, 19}, {21, 133, 19}}},
       {"ikb,jkb->bij", {{19, 7, 5}, {35, 7, 5}}},
       {"ikb,jkb->bij", {{130, 9, 18}, {70, 9, 18}}},  // more rows than a block of wide panels has
+      {"ikb,bkj->bij", {{20, 133, 19}, {19, 133, 21}}},  // lhs alone lies so
+      {"ikb,bkj->bij", {{290, 300, 5}, {5, 300, 7}}},    // of more rows and k than a block has
+      {"ikb,bkj->bij", {{34, 1030, 5}, {5, 1030, 600}}, F32{}},
+      {"ikb,bkj->bij", {{35, 9, 200}, {200, 9, 18}}},    // two lines of it
+      {"fdabe,fc->edcba", {{7, 2, 33, 6, 40}, {7, 24}}, F32{}},  // groups that cross an axis
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
       {"bik,bkj->bij", {{9, 16, 13}, {9, 13, 15}}},  // rows that fill no vector
