@@ -60,6 +60,7 @@ void store(const ContractStep& step, const StoreBlock& block) {
   call.alpha = finish.alpha;
   call.beta = finish.beta;
   call.activation = finish.activation;
+  call.streams = step.store_streams;
   const auto store_runs = [&](const Run& rows, const Run& columns) {
     call.rows = rows.count;
     call.columns = columns.count;

@@ -478,7 +478,7 @@ void run_tiles(const ContractStep& step, const TaskContext& task, std::int64_t f
   } else {
     run_blocks(step, task, tile, first, last);
   }
-  if (step.streams) kernel::finish_streams();
+  if (step.streams || step.store_streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

@@ -208,6 +208,7 @@ struct StoreCall {
   double alpha, beta;
   StoreOperand scale, bias;
   Activation activation;
+  bool streams;  ///< complex, beta = 0: whole vectors go past the caches; see finish_streams
 };
 using StoreFunction = void (*)(const StoreCall& call);
 
@@ -269,7 +270,7 @@ struct Kernels {
   }
 };
 
-/// Makes what was streamed (TileCall::streams, StreamFunction) visible to other threads before
+/// Makes what was streamed (TileCall::streams, StoreCall::streams, StreamFunction) visible to other threads before
 /// anything that this one writes later: such stores are outside the order that release and acquire
 /// promise.
 void finish_streams();

@@ -234,6 +234,8 @@ void store_complex_rows(const StoreCall& call) {
   for (std::int64_t row = 0; row < call.rows; ++row) {
     const T* sums = static_cast<const T*>(call.sums) + row * call.sum_row;
     Out* out = static_cast<Out*>(call.out) + row * call.out_row;
+    const bool streams =
+        call.streams && reinterpret_cast<std::uintptr_t>(out) % (N * sizeof(T)) == 0;
     const RowOperand<D, T> sums_re(d, sums, 1);
     const RowOperand<D, T> sums_im(d, sums + call.sum_plane, 1);
     const RowOperand<D, T> scale(d, row_of<T>(call.scale, row), call.scale.column);
@@ -264,11 +266,15 @@ void store_complex_rows(const StoreCall& call) {
         re = hn::Add(re, more_re);
         im = hn::Add(im, more_im);
       }
+      HWY_ALIGN T rest[2 * N];
       if (left >= N) {
-        hn::StoreInterleaved2(re, im, d, reinterpret_cast<T*>(out + j));
+        T* to = reinterpret_cast<T*>(out + j);
+        hn::StoreInterleaved2(re, im, d, streams ? rest : to);
+        if (!streams) continue;
+        hn::Stream(hn::Load(d, rest), d, to);
+        hn::Stream(hn::Load(d, rest + N), d, to + N);
         continue;
       }
-      T rest[2 * N];
       hn::StoreInterleaved2(re, im, d, rest);
       std::memcpy(static_cast<void*>(out + j), rest, static_cast<std::size_t>(left) * sizeof(Out));
     }

@@ -65,7 +65,7 @@ template <class T, class Out>
 void expect_reference(const Kernels& kernels, StoreFunction store, std::int64_t columns,
                       std::mt19937& random) {
   using Scale = std::conditional_t<kIsComplex<Out>, T, Out>;
-  const std::int64_t rows = 3, pad = 2;
+  constexpr std::int64_t rows = 3, pad = 2, kLine = 64 / sizeof(Out);
   for (int i = 0; i < 24; ++i) {
     StoreCall call{};
     call.rows = rows;
@@ -89,16 +89,22 @@ void expect_reference(const Kernels& kernels, StoreFunction store, std::int64_t 
     const std::vector<T> sums = random_elements<T>(random, rows * call.sum_row);
     const std::vector<Scale> scale = random_elements<Scale>(random, 2 * rows * (columns + 1));
     const std::vector<Out> bias = random_elements<Out>(random, 2 * rows * (columns + 1));
-    const std::vector<Out> before = random_elements<Out>(random, rows * call.out_row + pad);
+    const std::vector<Out> before = random_elements<Out>(random, rows * call.out_row + pad + kLine);
     call.sums = sums.data();
     if (i > 0 && random() % 2 == 0) call.scale = {scale.data(), 1, std::int64_t(random() % 3)};
     if (i > 0 && random() % 2 == 0) call.bias = {bias.data(), columns, std::int64_t(random() % 3)};
     if (call.bias.column == 2) call.bias.row = 1;
     std::vector<Out> expected = before, given = before;
-    call.out = expected.data() + pad;
+    std::int64_t start = pad;
+    if (i % 4 == 0) {  // what goes past the caches begins on a line, in the first row at least
+      call.streams = true;
+      while (reinterpret_cast<std::uintptr_t>(given.data() + start) % 64 != 0) ++start;
+    }
+    call.out = expected.data() + start;
     reference_store<T, Out>(call);
-    call.out = given.data() + pad;
+    call.out = given.data() + start;
     store(call);
+    finish_streams();
     for (std::size_t at = 0; at < before.size(); ++at) {
       ASSERT_TRUE(is_same(expected[at], given[at]))
           << kernels.target << " columns " << columns << " element " << at << " alpha "

@@ -82,7 +82,9 @@ constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned o
 // with more of them the lines are fetched in time, and streaming is slower. Wide panels take so
 // many in less time. In turns on an Emerald Rapids core, f32: W7_64 1.09 to 1.16, W1 1.03 to 1.1,
 // W2 1.03 to 1.06, W7_128 1.02 to 1.05, 64 x 64 by 64 x 144 1.2, W10 and W13 0.97 to 1.0; f64 with
-// K = 64 1.15; i8 by AMX: W1 1.13 to 1.5, W2 1.0 to 1.1.
+// K = 64 1.15; i8 by AMX: W1 1.13 to 1.5, W2 1.0 to 1.1. Complex numbers have four multiply-adds
+// for one, and go there from scratch: complex64 W1 1.09, K of 16 1.29, of 128 1.05, of 256 1.03,
+// complex128 W1 1.18; with AVX2 on that core W1 1.08, K of 16 1.18, of 128 1.05.
 constexpr std::int64_t kFarBytes = 32 << 20, kWideFarBytes = 16 << 20;
 constexpr std::int64_t kStreamK = 32, kWideStreamK = 128;
 static_assert(kWideStreamK <= kernel::kBlock);  // TileCall::streams
@@ -630,9 +632,11 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t out_row =
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
   const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
-  step.streams = step.is_direct && f.K <= most_K &&
-                 out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes) &&
-                 (!has_amx || out_row % kLineBytes == 0);
+  const bool is_far_result = out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
+  step.store_streams = accumulator_of(step.arithmetic).is_complex() && is_far_result &&
+                       f.K <= kWideStreamK && step.finish.beta == 0;
+  step.streams =
+      step.is_direct && f.K <= most_K && is_far_result && (!has_amx || out_row % kLineBytes == 0);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
   // AMX stores nothing past the caches itself.
   step.gathers =

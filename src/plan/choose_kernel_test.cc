@@ -782,6 +782,27 @@ TEST(ChooseKernel, WidePanelsStreamSmallerResultsOfALongerK) {
   EXPECT_FALSE(streams(2049, 33, false));
 }
 
+// Complex sums are kept apart: the store writes past the caches, unless it reads the old result.
+TEST(ChooseKernel, ComplexResultsAreStreamedByTheStore) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.panel_bytes = 8;
+  const auto streams = [&](std::int64_t batch, std::int64_t K, double beta) {
+    ContractStep step = product(batch, 64, 64, K);
+    step.kernels = &kernels;
+    step.arithmetic = kernel::Arithmetic::kC64;
+    step.lhs_dtype = step.rhs_dtype = step.out_dtype = C64{};
+    step.finish.beta = beta;
+    choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiles);
+    EXPECT_FALSE(step.streams);
+    return step.store_streams;
+  };
+  EXPECT_TRUE(streams(513, 128, 0));  // more than 16 MiB
+  EXPECT_FALSE(streams(512, 128, 0));
+  EXPECT_FALSE(streams(513, 129, 0));
+  EXPECT_FALSE(streams(513, 128, 1));
+}
+
 // Rows of lhs that AMX reads where they lie, and what it writes, which has to be copied to go past
 // the caches.
 TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {

@@ -84,12 +84,13 @@ struct ContractStep {
   bool prefetches = false;         ///< what comes next is asked for while this is multiplied
   std::int64_t asks_apart = 64;    ///< a line for every so many bytes
   bool asks_for_sums = false;      ///< tiles ask for their sums before they need them
-  bool streams = false;      ///< the result goes past the caches, where it lies on whole lines
-  bool gathers = false;      ///< its rows are put together in the first cache before that
-  kernel::TinyCall tiny{};   ///< kTiny: a call, but for addresses and the number of products
-  bool adds_blocks = false;  ///< kDots: of each item lhs lists K block sums, rhs one more or none
-  std::int64_t parts = 1;    ///< kDots, kTiles: each item counts for so many, one for each part_K
-  std::int64_t part_K = 0;   ///< where parts is more than 1: steps of k; kTiles: a multiple of KP
+  bool streams = false;        ///< the result goes past the caches, where it lies on whole lines
+  bool gathers = false;        ///< its rows are put together in the first cache before that
+  bool store_streams = false;  ///< what is stored from scratch goes past the caches
+  kernel::TinyCall tiny{};     ///< kTiny: a call, but for addresses and the number of products
+  bool adds_blocks = false;    ///< kDots: of each item lhs lists K block sums, rhs one more or none
+  std::int64_t parts = 1;      ///< kDots, kTiles: each item counts for so many, one for each part_K
+  std::int64_t part_K = 0;     ///< where parts is more than 1: steps of k; kTiles: a multiple of KP
   std::int64_t items = 0;
   std::int64_t grain = 1;      ///< items that are better taken together by one task
   std::size_t task_bytes = 0;  ///< scratch of one task

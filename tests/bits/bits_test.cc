@@ -187,7 +187,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,bkj->bij", {{20, 133, 19}, {19, 133, 21}}},  // lhs alone lies so
       {"ikb,bkj->bij", {{290, 300, 5}, {5, 300, 7}}},    // of more rows and k than a block has
       {"ikb,bkj->bij", {{34, 1030, 5}, {5, 1030, 600}}, F32{}},
-      {"ikb,bkj->bij", {{35, 9, 200}, {200, 9, 18}}},    // two lines of it
+      {"ikb,bkj->bij", {{35, 9, 200}, {200, 9, 18}}},            // two lines of it
       {"fdabe,fc->edcba", {{7, 2, 33, 6, 40}, {7, 24}}, F32{}},  // groups that cross an axis
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
@@ -200,6 +200,8 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}, F32{}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}, F32{}},  // rows that meet in one bank of memory
       {"bik,bkj->bij", {{70000, 8, 8}, {70000, 8, 8}}, F32{}},  // tiny, past the caches
+      {"ik,kj->ij", {{2100, 3}, {3, 2048}}, C64{}},             // past the caches, from scratch
+      {"ik,kj->ij", {{2061, 3}, {3, 2049}}, C64{}},
       {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},  // past the caches by way of the first one
       {"ik,kj->ij", {{170000, 5}, {5, 32}}, I8{}},
       {"bik,bkj->bij",
