@@ -54,14 +54,14 @@ class TileItem {
     place(batch, row_block, column_block);
     next_ = next;
     batch_ = &batch;
-    panels_.to_member(member);
-    sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
+    to_member(member);
     {
       const FloatModeGuard mode(mode_of(step_.arithmetic));
       if (!multiply()) return false;
     }
-    if (!step_.is_direct) {
-      const FloatModeGuard mode(FloatMode::kDefault);
+    if (step_.groups_out) {
+      if (!step_.finish.is_plain()) finish_sums();
+    } else if (!step_.is_direct) {
       store_sums();
     }
     return true;
@@ -70,7 +70,7 @@ class TileItem {
   // Packs what groups are of for `items` items of the batch from this one on, which become members.
   void pack_group(const Odometer& batch, std::int64_t column_block, int items) {
     place(batch, 0, column_block);
-    panels_.to_member(0);
+    to_member(0);
     const std::int64_t K = folded_.K;
     if (step_.groups_rhs) {
       rhs_k_ = walk(folded_.k, Side::kRhs, 0, K, scratch(layout_.rhs_k));
@@ -82,14 +82,47 @@ class TileItem {
     }
   }
 
+  // Stores the sums of `items` members, the first of which is this one: element by element those
+  // of all items, which lie side by side.
+  void store_group(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
+                   int items) {
+    place(batch, row_block, column_block);
+    const std::int64_t bytes = element_bytes(step_.out_dtype);
+    kernel::PackCall call{};
+    call.row_stride = static_cast<std::int64_t>(layout_.group_sums) / bytes;
+    call.k_stride = 1;
+    call.rows = call.padded = items;
+    call.asked = true;
+    call.streams = step_.store_streams;
+    const kernel::PackFunction pack = kernels_.pack_b[step_.out_dtype.index()];
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      const std::byte* sums = scratch(layout_.sums) + row * sum_row_ * bytes;
+      for (std::int64_t column = 0; column < columns_; column += call.K) {
+        call.K = out_columns_.run(column, columns_);
+        call.source = sums + column * bytes;
+        call.width = static_cast<int>(call.K > 1 ? out_columns_.step(column) : 0);
+        call.panel = out_item_ + (out_rows_.at(row) + out_columns_.at(column)) * bytes;
+        if (!step_.store_streams && row + 1 < rows_) ask_for_results(call, row + 1, column);
+        pack(call);
+      }
+    }
+  }
+
  private:
   std::byte* scratch(std::size_t offset) const { return scratch_ + offset; }
+
+  void to_member(int member) {
+    panels_.to_member(member);
+    sums_ = scratch(layout_.sums) +
+            (step_.groups_out ? static_cast<std::size_t>(member) * layout_.group_sums : 0);
+  }
 
   void place(const Odometer& batch, std::int64_t row_block, std::int64_t column_block) {
     row0_ = row_block * blocking_.row_block;
     column0_ = column_block * blocking_.column_block;
     rows_ = std::min(blocking_.row_block, folded_.M - row0_);
     columns_ = std::min(blocking_.column_block, folded_.N - column0_);
+    sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
     lhs_item_ =
         lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element_bytes(step_.lhs_dtype);
     rhs_item_ = rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) *
@@ -278,7 +311,7 @@ class TileItem {
         sum_bytes_ = element_bytes(step.out_dtype);
         call_.sum_row = item.out_rows_.stride;
       } else {
-        sum_ = item.scratch(item.layout_.sums);
+        sum_ = item.sums_;
         sum_bytes_ = panel_bytes / reals_;
         call_.sum_row = item.sum_row_;
         call_.sum_plane = item.sum_row_ / 2;
@@ -377,18 +410,41 @@ class TileItem {
     std::int64_t out_row_bytes_ = 0, first_column_ = 0;
   };
 
-  void store_sums() const {
+  // The lines of a row that a call for another one is like, before they are written.
+  void ask_for_results(const kernel::PackCall& call, std::int64_t row, std::int64_t column) const {
+    const std::int64_t bytes = element_bytes(step_.out_dtype);
+    const std::byte* line = out_item_ + (out_rows_.at(row) + out_columns_.at(column)) * bytes;
+    for (std::int64_t i = 0; i < call.K; ++i, line += call.width * bytes) {
+      __builtin_prefetch(line, 1, 3);
+    }
+  }
+  // The sums of a block, but for where they are stored.
+  StoreBlock sums_block() const {
     StoreBlock block{};
-    block.sums = scratch(layout_.sums);
+    block.sums = sums_;
     block.sum_row = sum_row_;
     block.sum_plane = sum_row_ / 2;
     block.rows = rows_;
     block.columns = columns_;
+    block.scale = scale_block_;
+    block.bias = bias_block_;
+    return block;
+  }
+  void store_sums() const {
+    const FloatModeGuard mode(FloatMode::kDefault);
+    StoreBlock block = sums_block();
     block.out = out_item_;
     block.out_rows = out_rows_;
     block.out_columns = out_columns_;
-    block.scale = scale_block_;
-    block.bias = bias_block_;
+    store(step_, block);
+  }
+  // Where they are.
+  void finish_sums() const {
+    const FloatModeGuard mode(FloatMode::kDefault);
+    StoreBlock block = sums_block();
+    block.out = sums_;
+    block.out_rows = {sum_row_, nullptr};
+    block.out_columns = {1, nullptr};
     store(step_, block);
   }
 
@@ -413,6 +469,7 @@ class TileItem {
   const std::byte* lhs_item_ = nullptr;
   const std::byte* rhs_item_ = nullptr;
   std::byte* out_item_ = nullptr;
+  std::byte* sums_ = nullptr;
   StoreSide scale_block_, bias_block_;
   AxisWalk lhs_rows_, out_rows_, rhs_columns_, out_columns_, lhs_k_, rhs_k_;
   Panels panels_;
@@ -440,28 +497,36 @@ void run_blocks(const ContractStep& step, const TaskContext& task, TileItem& til
   }
 }
 
-// Work items in groups of items of the batch that follow each other in an operand: for each block
-// of columns all items of a group, which is packed before the first one is multiplied.
+// Work items in groups of items of the batch that follow each other in a tensor: for each block of
+// rows and columns all items of a group, which is packed before the first one is multiplied, or
+// stored after the last one.
 void run_groups(const ContractStep& step, const TaskContext& task, TileItem& tile,
                 std::int64_t first, std::int64_t last) {
   const std::int64_t inner = step.run_of_groups;
-  const std::int64_t blocks = step.blocking.column_blocks;
+  const std::int64_t row_blocks = step.blocking.row_blocks;
+  const std::int64_t blocks = row_blocks * step.blocking.column_blocks;
   for (std::int64_t item = first; item < last;) {
     const std::int64_t outer = item / (inner * blocks);
     const std::int64_t within = item % (inner * blocks);
     const std::int64_t begin = within / (step.group * blocks) * step.group;
     const std::int64_t size = std::min<std::int64_t>(step.group, inner - begin);
-    const std::int64_t column = (within - begin * blocks) / size;
+    const std::int64_t block = (within - begin * blocks) / size;
+    const std::int64_t row = block % row_blocks, column = block / row_blocks;
     const std::int64_t member = (within - begin * blocks) % size;
-    const std::int64_t count = std::min(size - member, last - item);
-    Odometer batch(step.folded.batch, outer * inner + begin + member);
-    tile.pack_group(batch, column, static_cast<int>(count));
-    Odometer next = batch;
+    const int count = static_cast<int>(std::min(size - member, last - item));
+    const Odometer head(step.folded.batch, outer * inner + begin + member);
+    Odometer batch = head, next = head;
+    tile.pack_group(batch, column, count);
     for (int i = 0; i < count; ++i, batch.next()) {
       next.next();
-      if (!tile.run(batch, 0, column, i + 1 < count ? &next : nullptr, i) ||
-          finish_item(*task.control))
-        return;
+      if (!tile.run(batch, row, column, i + 1 < count ? &next : nullptr, i)) return;
+      if (!step.groups_out && finish_item(*task.control)) return;
+    }
+    if (step.groups_out) {
+      tile.store_group(head, row, column, count);
+      for (int i = 0; i < count; ++i) {
+        if (finish_item(*task.control)) return;
+      }
     }
     item += count;
   }

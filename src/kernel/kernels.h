@@ -103,7 +103,8 @@ struct PackCall {
   int width;
   void* panel;  ///< of the first column
   bool conjugate;
-  bool asked;  ///< the caller has asked for the lines: no others are asked for here
+  bool asked;    ///< the caller has asked for the lines: no others are asked for here
+  bool streams;  ///< whole vectors of transposed rows may go past the caches; see finish_streams
 };
 using PackFunction = void (*)(const PackCall& call);
 
@@ -270,9 +271,9 @@ struct Kernels {
   }
 };
 
-/// Makes what was streamed (TileCall::streams, StoreCall::streams, StreamFunction) visible to other threads before
-/// anything that this one writes later: such stores are outside the order that release and acquire
-/// promise.
+/// Makes what was streamed (TileCall, PackCall, StoreCall::streams; StreamFunction) visible to
+/// other threads before anything that this one writes later: such stores are outside the order that
+/// release and acquire promise.
 void finish_streams();
 
 /// The tables that this CPU can run, best first; the last one is `scalar`.

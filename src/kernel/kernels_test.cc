@@ -399,6 +399,43 @@ TEST(Stream, CopiesWhatItIsToldAndNoMore) {
 }
 
 // What limits a work item asks for this.
+// Rows that are transposed into lines far apart, past the caches or not, on lines or beside them.
+TEST(Stream, TransposedRowsAreTheSame) {
+  constexpr std::int64_t K = 21, kWidth = 48, kLine = 64 / sizeof(float);
+  for (const Kernels* kernels : kernels_that_run_here()) {
+    const PackFunction pack = kernels->arithmetic[static_cast<std::size_t>(Arithmetic::kF32)]
+                                  .pack_b[DType(F32{}).index()];
+    for (const int rows : {5, 16, 19, 40}) {
+      std::vector<float> source(static_cast<std::size_t>(rows * K));
+      for (std::size_t i = 0; i < source.size(); ++i) source[i] = static_cast<float>(i + 1);
+      for (const std::int64_t beside : {0, 3}) {
+        std::vector<float> panel(static_cast<std::size_t>(kWidth * K + 2 * kLine), -1.0F);
+        std::int64_t start = 0;
+        while (reinterpret_cast<std::uintptr_t>(panel.data() + start) % 64 != 0) ++start;
+        start += beside;
+        PackCall call{};
+        call.source = source.data();
+        call.row_stride = K;
+        call.k_stride = 1;
+        call.rows = call.padded = rows;
+        call.K = K;
+        call.width = kWidth;
+        call.panel = panel.data() + start;
+        call.asked = call.streams = true;
+        pack(call);
+        finish_streams();
+        for (std::int64_t at = 0; at < std::ssize(panel); ++at) {
+          const std::int64_t k = (at - start) / kWidth, row = (at - start) % kWidth;
+          const bool is_written = at >= start && k < K && row < rows;
+          ASSERT_EQ(panel[static_cast<std::size_t>(at)],
+                    is_written ? source[static_cast<std::size_t>(row * K + k)] : -1.0F)
+              << kernels->target << " rows " << rows << " beside " << beside << " at " << at;
+        }
+      }
+    }
+  }
+}
+
 TEST(Kernels, TheScalarOnesSayThatTheyAreLoops) {
   for (const Kernels* target : kernels_that_run_here()) {
     const bool is_scalar = std::string_view(target->target) == "scalar";

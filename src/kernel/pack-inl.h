@@ -102,12 +102,28 @@ HWY_INLINE hn::Vec<D> load_pieces(D d, const T* const* rows, std::int64_t k) {
 }
 
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void transpose_rows(D d, const T* const* rows, std::int64_t k, T* to,
-                               std::int64_t width) {
+HWY_INLINE void transpose_rows(D d, const T* const* rows, std::int64_t k, T* to, std::int64_t width,
+                               bool streams) {
   hn::Vec<D> v[kPieceLanes<T>];
   for (int i = 0; i < kPieceLanes<T>; ++i) v[i] = load_pieces(d, rows + i, k);
   transpose_pieces(d, v);
-  for (int i = 0; i < kPieceLanes<T>; ++i) hn::StoreU(v[i], d, to + i * width);
+  for (int i = 0; i < kPieceLanes<T>; ++i) {
+    if (streams) {
+      hn::Stream(v[i], d, to + i * width);
+    } else {
+      hn::StoreU(v[i], d, to + i * width);
+    }
+  }
+}
+
+// If vectors at `to` and at multiples of `width` from there are whole lines.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE bool are_lines(D, const T* to, std::int64_t width) {
+  constexpr std::uintptr_t kLine = 64;
+  return hn::MaxLanes(D()) * sizeof(T) == kLine &&
+         (reinterpret_cast<std::uintptr_t>(to) | (static_cast<std::uintptr_t>(width) * sizeof(T))) %
+                 kLine ==
+             0;
 }
 
 // Rows of a panel that lie a page apart or more are not there when they are written. To ask for
@@ -132,12 +148,13 @@ HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
       const T* next = panel + r + call.padded;  // what the next call of a run writes there
       for (std::int64_t k = 0; k < call.K; ++k) __builtin_prefetch(next + k * call.width, 1, 3);
     }
+    const bool streams = call.streams && are_lines(d, panel + r, call.width);
     std::int64_t k = 0;
     for (; k + kStep <= call.K; k += kStep) {
       if (asks && k % (64 / static_cast<int>(sizeof(T))) == 0) {  // the rows that are packed next
         for (int i = 0; i < kLanes; ++i) __builtin_prefetch(rows[i] + next_rows + k, 0, 3);
       }
-      transpose_rows(d, rows, k, panel + k * call.width + r, call.width);
+      transpose_rows(d, rows, k, panel + k * call.width + r, call.width, streams);
     }
     for (; k < call.K; ++k) {
       for (int i = 0; i < kLanes; ++i) panel[k * call.width + r + i] = rows[i][k];

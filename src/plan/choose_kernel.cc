@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "src/plan/plan.h"
 
@@ -65,6 +66,9 @@ constexpr std::int64_t kLeastLine = 32;
 constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24, kPackLinesWork = 72;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
+// Where the results of a group of items are stored together, a block has so many rows and columns:
+// the sums of sixteen items stay in the second cache. The pack that stores takes a width of int.
+constexpr std::int64_t kGroupSide = 128, kMostWidth = std::numeric_limits<int>::max();
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
 // rows that lie apart half as many elements are enough.
 constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
@@ -87,6 +91,9 @@ constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned o
 // complex128 W1 1.18; with AVX2 on that core W1 1.08, K of 16 1.18, of 128 1.05.
 constexpr std::int64_t kFarBytes = 32 << 20, kWideFarBytes = 16 << 20;
 constexpr std::int64_t kStreamK = 32, kWideStreamK = 128;
+// Lines of the result that groups store lie far apart. In turns on that core, to results of 13 and
+// 190 MB: past the caches 2 and 2.7, asked for before they are written 1.06 and 1.4.
+constexpr std::int64_t kGroupFarBytes = 4 << 20;
 static_assert(kWideStreamK <= kernel::kBlock);  // TileCall::streams
 // Rows that lie a multiple of this apart go there in runs of so many bytes: lines of each in turn
 // would meet in the same bank of memory. Tiles of wide panels write runs that are long enough: in
@@ -145,6 +152,19 @@ bool lies_in_groups(const ContractStep& step, Side side) {
 }
 bool rhs_lies_in_groups(const ContractStep& step) {
   return step.packs_rhs && step.folded.N > 1 && lies_in_groups(step, Side::kRhs);
+}
+
+// If the results of several items are stored together, in lines that each of them has one element
+// of. By the pack of rhs, which transposes: a row of sums has elements as rhs has.
+bool out_lies_in_groups(const ContractStep& step) {
+  const FoldedAxes& batch = step.folded.batch;
+  if (step.is_direct || batch.empty() || batch.back().out != 1 ||
+      batch.back().extent < kLeastGroup || step.finish.beta != 0 ||
+      step.out_dtype != step.rhs_dtype || !is_packed_as_it_is(step, step.rhs_dtype)) {
+    return false;
+  }
+  const auto is_near = [](const FoldedAxis& axis) { return std::llabs(axis.out) <= kMostWidth; };
+  return std::all_of(step.folded.n.begin(), step.folded.n.end(), is_near);
 }
 
 // How many items of the batch have all their lhs packed together; 0 if none have.
@@ -258,11 +278,15 @@ std::int64_t lines_of_rhs_are_apart_in_k(const ContractStep& step) {
   return is_so ? step.folded.K / k.front().extent : 0;
 }
 
-// How many items of the batch follow each other in each operand that groups are of.
-std::int64_t items_in_a_run(const Folded& f, bool of_lhs, bool of_rhs) {
+// How many items of the batch follow each other in each tensor that groups are of.
+std::int64_t items_in_a_run(const Folded& f, bool of_lhs, bool of_rhs, bool of_out) {
   std::int64_t items = 1;
   for (std::size_t i = f.batch.size(); i-- > 0; items *= f.batch[i].extent) {
-    if ((of_lhs && f.batch[i].lhs != items) || (of_rhs && f.batch[i].rhs != items)) break;
+    const FoldedAxis& axis = f.batch[i];
+    if ((of_lhs && axis.lhs != items) || (of_rhs && axis.rhs != items) ||
+        (of_out && axis.out != items)) {
+      break;
+    }
   }
   return items;
 }
@@ -275,10 +299,11 @@ void set_up_group(ContractStep& step, int tasks) {
   Blocking& b = step.blocking;
   const bool of_rhs = rhs_lies_in_groups(step);
   const std::int64_t of_lhs = step.packs_lhs ? items_of_lhs(step) : 0;
-  if (of_lhs == 0 && !of_rhs) return;
+  const bool of_out = out_lies_in_groups(step);
+  if (of_lhs == 0 && !of_rhs && !of_out) return;
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
-  const std::int64_t run = items_in_a_run(f, of_lhs > 0, of_rhs);
+  const std::int64_t run = items_in_a_run(f, of_lhs > 0, of_rhs, of_out);
   const std::int64_t of_a_line = kLineBytes / element;
   std::int64_t items = of_lhs > 0 ? of_lhs : std::min(run, of_a_line);
   std::int64_t columns = b.column_block, bytes = of_lhs > 0 ? f.M * column_bytes : 0;
@@ -288,6 +313,11 @@ void set_up_group(ContractStep& step, int tasks) {
     items = std::min(items, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
     bytes += round_up(columns, b.NR) * column_bytes;
   }
+  if (of_out) {
+    const std::int64_t sums = b.row_block * round_up(columns, b.NR) * element;
+    items = std::min(items, kGroupBytes / sums);
+    bytes += sums;
+  }
   if (items < kLeastGroup ||
       multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork)) {
     return;
@@ -295,14 +325,15 @@ void set_up_group(ContractStep& step, int tasks) {
   b.column_blocks = ceil_div(f.N, columns);
   const std::int64_t most =
       std::min({run, (is_wide(step) ? kWideGroupNearBytes : kGroupNearBytes) / bytes,
-                f.batch_count * b.column_blocks / (kBlocksPerTask * tasks)});
+                f.batch_count * b.row_blocks * b.column_blocks / (kBlocksPerTask * tasks)});
   if (most >= 2 * of_a_line) items = most / of_a_line * of_a_line;
   if (most == run) items = run;
   step.group = static_cast<int>(items);
   step.run_of_groups = run;
   step.groups_lhs = of_lhs > 0;
   step.groups_rhs = of_rhs;
-  step.grain = items * b.column_blocks;
+  step.groups_out = of_out;
+  step.grain = items * b.row_blocks * b.column_blocks;
   b.column_block = columns;
   if (step.groups_lhs) {
     b.MC = std::max(b.MC, round_up(f.M, b.MR));
@@ -375,6 +406,10 @@ void split_work(ContractStep& step, int tasks, std::int64_t most_work, std::int6
   if (!step.is_direct) {
     rows = std::min(rows, kScatterRows);
     columns = std::min(columns, kScatterColumns);
+  }
+  if (out_lies_in_groups(step)) {
+    rows = even_share(f.M, kGroupSide, b.MR);
+    columns = even_share(f.N, kGroupSide, b.NR);
   }
   if (f.m.size() > 1) rows = std::min(rows, kTableRows);
   if (f.n.size() > 1) columns = std::min(columns, kTableRows);
@@ -633,8 +668,10 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
   const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
   const bool is_far_result = out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
-  step.store_streams = accumulator_of(step.arithmetic).is_complex() && is_far_result &&
-                       f.K <= kWideStreamK && step.finish.beta == 0;
+  step.store_streams = step.groups_out
+                           ? out_bytes > kGroupFarBytes
+                           : accumulator_of(step.arithmetic).is_complex() && is_far_result &&
+                                 f.K <= kWideStreamK && step.finish.beta == 0;
   step.streams =
       step.is_direct && f.K <= most_K && is_far_result && (!has_amx || out_row % kLineBytes == 0);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));

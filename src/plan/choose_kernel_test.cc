@@ -515,6 +515,38 @@ TEST(ChooseKernel, ItemsOfALineHaveTheirLhsPackedTogetherToo) {
   }
 }
 
+// A result that is contiguous along the batch: the sums of a line of items are stored together, in
+// blocks whose sums stay near, past the caches if there are many.
+TEST(ChooseKernel, ResultsThatRunAlongTheBatchAreStoredInGroups) {
+  const auto product_of = [](std::int64_t batch, std::int64_t M, std::int64_t N, double beta) {
+    ContractStep step = product(batch, M, N, 8);
+    step.folded.batch[0].out = 1;
+    step.folded.n[0].out = batch;
+    step.folded.m[0].out = batch * N;
+    step.finish.beta = beta;
+    choose(step);
+    EXPECT_FALSE(step.is_direct);
+    EXPECT_LE(tile_scratch(step).bytes, std::size_t{4} << 20);
+    return step;
+  };
+  ContractStep step = product_of(256, 40, 50, 0);
+  EXPECT_TRUE(step.groups_out);
+  EXPECT_FALSE(step.groups_lhs || step.groups_rhs);
+  EXPECT_EQ(step.group, 32);
+  EXPECT_FALSE(step.store_streams);
+  step = product_of(64, 864, 400, 0);
+  EXPECT_EQ(step.group, 16);
+  EXPECT_EQ(step.blocking.row_block, 126);  // 7 blocks, whole tiles
+  EXPECT_EQ(step.blocking.column_block, 112);
+  EXPECT_EQ(step.grain, 16 * 7 * 4);
+  EXPECT_TRUE(step.store_streams);
+  EXPECT_FALSE(product_of(64, 40, 50, 1).groups_out);
+  EXPECT_FALSE(product_of(3, 40, 50, 0).groups_out);
+  const TileScratch scratch = tile_scratch(step);
+  EXPECT_NE(scratch.group_sums % 4096, 0u);  // members would meet in the same lines of a cache
+  EXPECT_GE(scratch.bytes, scratch.sums + 16 * scratch.group_sums);
+}
+
 // Several lines of small items are packed at a time, as long as each task has six groups: whole
 // lines, or all items that follow each other, also along two axes where the operand has them so.
 TEST(ChooseKernel, SmallItemsArePackedByMoreThanALine) {

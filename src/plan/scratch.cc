@@ -47,8 +47,8 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * members(step.groups_lhs) : 0);
   s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element + apart;
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * members(step.groups_rhs) : 0);
-  s.sums = take(
-      at, step.is_direct ? 0 : elements(b.row_block, round_up(b.column_block, b.NR)) * element);
+  s.group_sums = elements(b.row_block, round_up(b.column_block, b.NR)) * element + apart;
+  s.sums = take(at, step.is_direct ? 0 : s.group_sums * members(step.groups_out));
   s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));

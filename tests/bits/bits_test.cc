@@ -189,6 +189,10 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,bkj->bij", {{34, 1030, 5}, {5, 1030, 600}}, F32{}},
       {"ikb,bkj->bij", {{35, 9, 200}, {200, 9, 18}}},            // two lines of it
       {"fdabe,fc->edcba", {{7, 2, 33, 6, 40}, {7, 24}}, F32{}},  // groups that cross an axis
+      {"bik,bkj->ijb", {{19, 20, 33}, {19, 33, 21}}},  // results of a group, stored together
+      {"ikb,jkb->ijb", {{35, 9, 20}, {21, 9, 20}}},
+      {"bikm,bjkn->imjnb", {{18, 7, 3, 5}, {18, 6, 3, 14}}},
+      {"bik,bkj->ijb", {{64, 136, 3}, {64, 3, 140}}, F32{}},  // in two blocks of rows, streamed
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 40}, {7, 24}}},
       {"dabfe,fc->edbac", {{3, 5, 4, 7, 20}, {7, 24}}},
       {"bik,bkj->bij", {{9, 16, 13}, {9, 13, 15}}},  // rows that fill no vector
@@ -530,6 +534,7 @@ TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
   } kCases[] = {
       {"bmk,bkn->bmn", {{2, 5, 9}, {2, 9, 530}}},
       {"bmk,bkn->bmn", {{3, 19, 150}, {3, 150, 21}}},
+      {"bmk,bkn->mnb", {{18, 19, 15}, {18, 15, 21}}},
       {"bmk,bkn->bmn", {{7, 4, 4}, {7, 4, 4}}},
       {"bk,bk->b", {{300, 12}, {300, 12}}},
       {"k,nk->n", {{70}, {291, 70}}},
