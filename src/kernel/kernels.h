@@ -106,6 +106,8 @@ struct PackCall {
   bool asked;  ///< the caller has asked for the lines: no others are asked for here
 };
 using PackFunction = void (*)(const PackCall& call);
+/// So many panel elements are written at a time where rows are widened as they lie.
+inline constexpr int kWidenedAtOnce = 16;
 
 /// `width` dot products of K elements: lanes run over the items. a and b are panels of `width`
 /// items.
@@ -208,6 +210,7 @@ struct StoreCall {
   double alpha, beta;
   StoreOperand scale, bias;
   Activation activation;
+  bool streams;  ///< whole lines of out may go past the caches; else finish_streams() is not needed
 };
 using StoreFunction = void (*)(const StoreCall& call);
 
@@ -244,6 +247,10 @@ struct ArithmeticKernels {
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+  /// PackCall for rows of a as they lie, by dtype; null: there is none. k_stride is 1 and
+  /// k_offsets null; row r is panel[r * width + k], as tiles read it in place. It is written up to
+  /// the next kWidenedAtOnce elements, with zeros behind K.
+  PackFunction widen_rows[std::tuple_size_v<DTypes>];
   StoreFunction store[std::tuple_size_v<DTypes>];  ///< by the dtype of out; null: not from here
 
   /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.
