@@ -143,7 +143,8 @@ void Panels::pack_in_order(Operand operand, const PanelSource& from, std::int64_
     return pack_lines(from, panels, depth, pack_panel);
   }
   const bool lies_in_rows = from.axis.offsets == nullptr && from.axis.stride == 1 &&
-                            from.k.offsets == nullptr && takes_pieces(operand);
+                            from.k.offsets == nullptr &&
+                            (takes_pieces(operand) || (operand == Operand::kRhs && takes_steps()));
   std::int64_t panels_together = panels, k_together = depth;
   if (lies_in_rows) {
     panels_together = operand == Operand::kRhs ? kPanelsTogether : kTilesTogether;
@@ -183,6 +184,7 @@ void Panels::pack_columns(const PanelSource& from, std::int64_t first, std::int6
 
 void Panels::pack_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
                        std::int64_t depth) const {
+  if (step_.widens_rows) return widen_rows(from, first, height, depth);
   const EvenSplit tiles = rows(height);
   pack_in_order(Operand::kLhs, from, tiles.parts, depth,
                 [&](std::int64_t i, const PanelSource& source, std::int64_t k, std::int64_t steps) {
@@ -192,6 +194,25 @@ void Panels::pack_rows(const PanelSource& from, std::int64_t first, std::int64_t
                   call.conjugate = step_.lhs_conjugate;
                   pack(Operand::kLhs, call, source, first + tiles.begin(i), tiles.part(i), steps);
                 });
+}
+
+void Panels::widen_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
+                        std::int64_t depth) const {
+  const AxisWalk& axis = from.axis;
+  kernel::PackCall call{};
+  call.source = from.data;
+  if (axis.offsets == nullptr) {
+    call.source = from.data + axis.at(first) * element_bytes(step_.lhs_dtype);
+    call.row_stride = axis.stride;
+  } else {
+    call.row_offsets = axis.offsets + first;
+  }
+  call.k_stride = 1;
+  call.rows = static_cast<int>(height);
+  call.K = depth;
+  call.width = static_cast<int>(layout_.widened_row);
+  call.panel = lhs(0, depth);
+  kernels_.widen_rows[step_.lhs_dtype.index()](call);
 }
 
 // At each k the items are what k is elsewhere, and their panels what rows of a panel are. `call`

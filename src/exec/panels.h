@@ -42,7 +42,11 @@ class Panels {
   }
   std::byte* lhs(std::int64_t row, std::int64_t depth) const {
     return lhs_ + (step_.groups_lhs ? static_cast<std::size_t>(member_) * layout_.group_lhs : 0) +
-           bytes_of(row, depth);
+           (step_.widens_rows ? row * row_bytes(depth) : bytes_of(row, depth));
+  }
+  /// From one row of lhs to the next.
+  std::int64_t row_bytes(std::int64_t depth) const {
+    return step_.widens_rows ? layout_.widened_row * panel_bytes() : bytes_of(1, depth);
   }
 
   /// Columns first .. first + width - 1 of rhs, and rows of lhs.
@@ -74,6 +78,12 @@ class Panels {
   bool takes_pieces(Operand operand) const {
     return dtype(operand) == accumulator_of(step_.arithmetic);
   }
+  // Of all others a few steps of k may be packed alone where each of them has rows of its own; it
+  // pays where these are two lines or more.
+  bool takes_steps() const {
+    return kernels_.head_rows == 0 && kernels_.group_rows == kernels_.k_group &&
+           step_.blocking.NR * panel_bytes() >= 128;
+  }
   // Of packs_lines: positions of the axes of k inside the outermost one.
   std::int64_t inner_k() const { return step_.folded.K / step_.folded.k.front().extent; }
   template <class PackPanel>
@@ -82,6 +92,8 @@ class Panels {
   template <class PackPanel>
   void pack_in_order(Operand operand, const PanelSource& from, std::int64_t panels,
                      std::int64_t depth, const PackPanel& pack_panel) const;
+  void widen_rows(const PanelSource& from, std::int64_t first, std::int64_t height,
+                  std::int64_t depth) const;
   void pack(Operand operand, kernel::PackCall call, const PanelSource& from, std::int64_t first,
             std::int64_t count, std::int64_t depth) const;
   void pack_depth(Operand operand, kernel::PackCall& call, const AxisWalk& k,

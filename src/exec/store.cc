@@ -17,12 +17,12 @@ struct Run {
 
 template <class Visit>
 void for_each_run(const AxisWalk& out, const StoreSide& scale, const AxisWalk& along_scale,
-                  const StoreSide& bias, const AxisWalk& along_bias, std::int64_t count,
-                  const Visit& visit) {
-  for (std::int64_t first = 0; first < count;) {
-    std::int64_t run = out.run(first, count);
-    if (scale.data != nullptr) run = std::min(run, along_scale.run(first, count));
-    if (bias.data != nullptr) run = std::min(run, along_bias.run(first, count));
+                  const StoreSide& bias, const AxisWalk& along_bias, std::int64_t first,
+                  std::int64_t last, const Visit& visit) {
+  while (first < last) {
+    std::int64_t run = out.run(first, last);
+    if (scale.data != nullptr) run = std::min(run, along_scale.run(first, last));
+    if (bias.data != nullptr) run = std::min(run, along_bias.run(first, last));
     visit(Run{first, run});
     first += run;
   }
@@ -60,12 +60,12 @@ void store(const ContractStep& step, const StoreBlock& block) {
   call.alpha = finish.alpha;
   call.beta = finish.beta;
   call.activation = finish.activation;
-  call.streams = step.store_streams;
+  call.streams = block.streams;
   const auto store_runs = [&](const Run& rows, const Run& columns) {
     call.rows = rows.count;
     call.columns = columns.count;
     call.sums = static_cast<const std::byte*>(block.sums) +
-                (rows.first * block.sum_row + columns.first) * sum_bytes;
+                ((rows.first - block.first_row) * block.sum_row + columns.first) * sum_bytes;
     call.out = block.out +
                (block.out_rows.at(rows.first) + block.out_columns.at(columns.first)) * out_bytes;
     call.out_row = rows.step(block.out_rows);
@@ -75,9 +75,9 @@ void store(const ContractStep& step, const StoreBlock& block) {
     store_block(call);
   };
   for_each_run(block.out_columns, block.scale, block.scale.columns, block.bias, block.bias.columns,
-               block.columns, [&](const Run& columns) {
+               0, block.columns, [&](const Run& columns) {
                  for_each_run(block.out_rows, block.scale, block.scale.rows, block.bias,
-                              block.bias.rows, block.rows,
+                              block.bias.rows, block.first_row, block.first_row + block.rows,
                               [&](const Run& rows) { store_runs(rows, columns); });
                });
 }

@@ -19,10 +19,12 @@ struct StoreSide {
 
 /// A block of sums on its way to the result.
 struct StoreBlock {
-  const void* sums;
+  const void* sums;        ///< of first_row and the rows after it
   std::int64_t sum_row;    ///< panel elements between rows; complex: between re planes
   std::int64_t sum_plane;  ///< complex: from re to im
+  std::int64_t first_row;  ///< where the walks of rows begin
   std::int64_t rows, columns;
+  bool streams;  ///< StoreCall::streams
   std::byte* out;
   AxisWalk out_rows, out_columns;
   StoreSide scale, bias;

@@ -61,8 +61,8 @@ class TileItem {
     }
     if (step_.groups_out) {
       if (!step_.finish.is_plain()) finish_sums();
-    } else if (!step_.is_direct) {
-      store_sums();
+    } else if (!step_.is_direct && !step_.stores_early) {
+      store_sums(0, rows_);
     }
     return true;
   }
@@ -179,9 +179,15 @@ class TileItem {
         if (step_.packs_lhs && !step_.groups_lhs) {
           panels_.pack_rows({lhs, lhs_rows_, lhs_k_}, row, height, depth);
         }
-        if (step_.prefetches) prefetch_after(lhs, row + height, column, width);
+        if (!step_.stores_early || row == 0) {
+          // Rows that are stored early are a few, and one block with those after them.
+          const std::int64_t block = step_.stores_early ? rows_ : height;
+          if (step_.prefetches) prefetch_after(lhs, row + block, column, width);
+          prefetcher_.spread(panels_.rows(block).parts * panels_.columns(width).parts);
+        }
         multiply_block(
             {lhs, rhs, row, height, column, width, depth, at, packed_depth, k + at == 0});
+        if (step_.stores_early) store_sums(row, height);
         if (is_stopped(control_)) return false;
       }
       at += depth;
@@ -207,7 +213,8 @@ class TileItem {
       const std::int64_t rhs_step = (next_->rhs - batch_->rhs) * element_bytes(step_.rhs_dtype);
       const std::int64_t out_step = (next_->out - batch_->out) * element_bytes(step_.out_dtype);
       add_rows(lhs_step == 0 || step_.groups_lhs ? nullptr : lhs + lhs_step, out_item_ + out_step,
-               0, std::min(blocking_.MC, rows_), 0, std::min(blocking_.NC, columns_));
+               0, step_.stores_early ? rows_ : std::min(blocking_.MC, rows_), 0,
+               std::min(blocking_.NC, columns_));
       if (rhs_step != 0 && !step_.groups_rhs) {
         add(rhs_item_ + rhs_step, rhs_columns_, rhs_k_, std::min(blocking_.NC, columns_), folded_.K,
             element_bytes(step_.rhs_dtype));
@@ -246,7 +253,6 @@ class TileItem {
   void multiply_block(const Block& block) {
     const EvenSplit tiles = panels_.rows(block.height);
     const EvenSplit panels = panels_.columns(block.width);
-    prefetcher_.spread(tiles.parts * panels.parts);
     TileRuns runs(*this, block);
     for (std::int64_t near = 0; near < panels.parts; near += step_.near_panels) {
       const std::int64_t end = std::min(panels.parts, near + step_.near_panels);
@@ -288,8 +294,9 @@ class TileItem {
       call_.prefetches_sums = step.asks_for_sums && block.depth >= kernel::kBlock / 2;
       if (step.packs_lhs) {
         a_ = item.panels_.lhs(0, block.depth);
-        row_bytes_ = call_.K * panel_bytes;
-        call_.a_row = kernels.a_along_k ? 0 : reals_;
+        row_bytes_ = item.panels_.row_bytes(block.depth);
+        call_.a_row = step.widens_rows ? item.layout_.widened_row : kernels.a_along_k ? 0 : reals_;
+        call_.a_k = 1;
       } else {
         a_ = block.lhs + item.lhs_rows_.at(block.row) * element_bytes(step.lhs_dtype);
         row_bytes_ = item.lhs_rows_.stride * element_bytes(step.lhs_dtype);
@@ -316,7 +323,8 @@ class TileItem {
         call_.sum_row = item.sum_row_;
         call_.sum_plane = item.sum_row_ / 2;
       }
-      sum_ += (block.row * call_.sum_row + block.column) * sum_bytes_;
+      const std::int64_t first_row = step.stores_early ? 0 : block.row;
+      sum_ += (first_row * call_.sum_row + block.column) * sum_bytes_;
       may_stream_ = step.streams && !step.gathers && item.streams_from(block.row, block.column);
       if (step.gathers) {
         gathered_ = item.scratch(item.layout_.gathered);
@@ -331,7 +339,7 @@ class TileItem {
       MR_ = tiles.part(i);
       row_ = tiles.begin(i);
       call_.a = a_ + row_ * row_bytes_;
-      if (item_.step_.packs_lhs) call_.a_k = MR_ * call_.a_row;
+      if (item_.step_.packs_lhs && !item_.step_.widens_rows) call_.a_k = MR_ * call_.a_row;
     }
     void to_panel(const EvenSplit& panels, std::int64_t j) {
       const std::int64_t lanes = item_.kernels_.lanes;
@@ -418,21 +426,25 @@ class TileItem {
       __builtin_prefetch(line, 1, 3);
     }
   }
-  // The sums of a block, but for where they are stored.
-  StoreBlock sums_block() const {
+
+  // So many rows of sums, whose first one is at the beginning of the scratch, but for where they
+  // are stored.
+  StoreBlock sums_block(std::int64_t first_row, std::int64_t rows) const {
     StoreBlock block{};
     block.sums = sums_;
     block.sum_row = sum_row_;
     block.sum_plane = sum_row_ / 2;
-    block.rows = rows_;
+    block.first_row = first_row;
+    block.rows = rows;
     block.columns = columns_;
     block.scale = scale_block_;
     block.bias = bias_block_;
     return block;
   }
-  void store_sums() const {
+  void store_sums(std::int64_t first_row, std::int64_t rows) const {
     const FloatModeGuard mode(FloatMode::kDefault);
-    StoreBlock block = sums_block();
+    StoreBlock block = sums_block(first_row, rows);
+    block.streams = step_.store_streams;
     block.out = out_item_;
     block.out_rows = out_rows_;
     block.out_columns = out_columns_;
@@ -441,7 +453,7 @@ class TileItem {
   // Where they are.
   void finish_sums() const {
     const FloatModeGuard mode(FloatMode::kDefault);
-    StoreBlock block = sums_block();
+    StoreBlock block = sums_block(0, rows_);
     block.out = sums_;
     block.out_rows = {sum_row_, nullptr};
     block.out_columns = {1, nullptr};

@@ -33,6 +33,11 @@ void set_f32(Kernels& kernels) {
   bf16.row_dots = nullptr;
   for (RowsFunction& rows : bf16.vector_rows) rows = nullptr;
   set_pack<BF16>(bf16, pack_narrow<ExchangedBF16, kIsScalar>());
+  if constexpr (!kIsScalar) {
+    f32.widen_rows[index_of<F16>()] = widen_rows<Widened<Half, float>>;
+    f32.widen_rows[index_of<BF16>()] = widen_rows<Widened<BFloat16, float>>;
+    bf16.widen_rows[index_of<BF16>()] = widen_rows<ExchangedBF16>;
+  }
   if constexpr (kIsScalar) {
     kernels.softmax_f32 = reference_softmax<float>;
   } else {

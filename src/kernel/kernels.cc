@@ -74,6 +74,7 @@ const Kernels* make_bf16_kernels() {
     ArithmeticKernels& bf16 = k.of(Arithmetic::kBF16);
     set_bf16_avx512(bf16);
     set_pack<BF16>(bf16, pack_words<Words<BFloat16, false>>);
+    bf16.widen_rows[index_of<BF16>()] = nullptr;
     return k;
   }();
   return &kKernels;

@@ -107,6 +107,8 @@ struct PackCall {
   bool streams;  ///< whole vectors of transposed rows may go past the caches; see finish_streams
 };
 using PackFunction = void (*)(const PackCall& call);
+/// So many panel elements are written at a time where rows are widened as they lie.
+inline constexpr int kWidenedAtOnce = 16;
 
 /// `width` dot products of K elements: lanes run over the items. a and b are panels of `width`
 /// items.
@@ -209,7 +211,8 @@ struct StoreCall {
   double alpha, beta;
   StoreOperand scale, bias;
   Activation activation;
-  bool streams;  ///< complex, beta = 0: whole vectors go past the caches; see finish_streams
+  bool streams;  ///< whole lines of out, of complex numbers vectors, may go past the caches, but
+                 ///< for those of beta; see finish_streams
 };
 using StoreFunction = void (*)(const StoreCall& call);
 
@@ -246,6 +249,10 @@ struct ArithmeticKernels {
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+  /// PackCall for rows of a as they lie, by dtype; null: there is none. k_stride is 1 and
+  /// k_offsets null; row r is panel[r * width + k], as tiles read it in place. It is written up to
+  /// the next kWidenedAtOnce elements, with zeros behind K.
+  PackFunction widen_rows[std::tuple_size_v<DTypes>];
   StoreFunction store[std::tuple_size_v<DTypes>];  ///< by the dtype of out; null: not from here
 
   /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.

@@ -212,25 +212,50 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   call.sum_tile = MR * sum_row * static_cast<std::int64_t>(sizeof(Real));
   std::uint64_t setting = 0;
   call.setting = &setting;
-  kernels.tile[MR - 1][NV - 1](call);
-  if (kernels.release != nullptr) kernels.release();
-  for (int row = 0; row < 2 * MR; ++row) {
-    const int i = row % MR;
-    for (int j = 0; j < width + 3; ++j) {
-      const auto at = static_cast<std::size_t>(row * sum_row + j);
-      const std::size_t im = at + (kPlanes == 2 ? static_cast<std::size_t>(width + 3) : 0);
-      if (j >= columns) {
-        expect_same(sums[at], before[at], where + " behind the last column");
-        continue;
-      }
-      const Element<Real> wanted =
-          expected<Real>(arithmetic, a, i, b, j, K, {before[at], before[im]}, first);
-      ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where));
-      if (kPlanes == 2) {
-        ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+  const auto check_sums = [&] {
+    kernels.tile[MR - 1][NV - 1](call);
+    if (kernels.release != nullptr) kernels.release();
+    for (int row = 0; row < 2 * MR; ++row) {
+      const int i = row % MR;
+      for (int j = 0; j < width + 3; ++j) {
+        const auto at = static_cast<std::size_t>(row * sum_row + j);
+        const std::size_t im = at + (kPlanes == 2 ? static_cast<std::size_t>(width + 3) : 0);
+        if (j >= columns) {
+          expect_same(sums[at], before[at], where + " behind the last column");
+          continue;
+        }
+        const Element<Real> wanted =
+            expected<Real>(arithmetic, a, i, b, j, K, {before[at], before[im]}, first);
+        ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where));
+        if (kPlanes == 2) {
+          ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+        }
       }
     }
+  };
+  ASSERT_NO_FATAL_FAILURE(check_sums());
+  if (kernels.widen_rows[dtype.index()] == nullptr || a_lie != Lie::kContiguousK) return;
+  // The same with the rows of a widened as they lie, by one stride or by a table.
+  const std::int64_t apart = (kernels.panel_rows(K) / kWidenedAtOnce + 2) * kWidenedAtOnce;
+  const std::size_t row_bytes = static_cast<std::size_t>(apart) * kernels.panel_bytes;
+  AlignedBytes rows(static_cast<std::size_t>(MR) * row_bytes);
+  PackCall widening = a.call(MR, K, static_cast<int>(apart), rows.data(), false);
+  std::vector<std::int64_t> table;
+  for (int row = 0; row < MR; ++row) table.push_back(row * a.row_stride);
+  if (K % 2 == 0) {
+    widening.row_offsets = table.data();
+    widening.row_stride = 0;
   }
+  kernels.widen_rows[dtype.index()](widening);
+  for (int row = 0; row < MR; ++row) {  // a vector that no row reaches is nobody's
+    const auto last = static_cast<std::size_t>(row + 1) * row_bytes - 1;
+    ASSERT_EQ(static_cast<const unsigned char*>(rows.data())[last], 0x5A) << where;
+  }
+  call.a = rows.data();
+  call.a_row = apart;
+  call.a_k = 1;
+  sums = before;
+  ASSERT_NO_FATAL_FAILURE(check_sums());
 }
 
 // Packs both operands, runs the dots of a panel, and compares each, but for those of the padding.
@@ -398,7 +423,6 @@ TEST(Stream, CopiesWhatItIsToldAndNoMore) {
   }
 }
 
-// What limits a work item asks for this.
 // Rows that are transposed into lines far apart, past the caches or not, on lines or beside them.
 TEST(Stream, TransposedRowsAreTheSame) {
   constexpr std::int64_t K = 21, kWidth = 48, kLine = 64 / sizeof(float);
@@ -436,6 +460,20 @@ TEST(Stream, TransposedRowsAreTheSame) {
   }
 }
 
+// Where f16 and bf16 are converted, rows can be as they lie.
+TEST(Kernels, NarrowRowsAreWidenedAsTheyLie) {
+  const std::size_t f16 = DType(F16{}).index(), bf16 = DType(BF16{}).index();
+  for (const Kernels* kernels : kernels_that_run_here()) {
+    const ArithmeticKernels& f32 = kernels->of(Arithmetic::kF32);
+    EXPECT_EQ(f32.widen_rows[f16] != nullptr, !f32.loops) << kernels->target;
+    EXPECT_EQ(f32.widen_rows[bf16] != nullptr, !f32.loops) << kernels->target;
+    const ArithmeticKernels& pairs = kernels->of(Arithmetic::kBF16);
+    const bool converts = !pairs.loops && pairs.group_rows == pairs.k_group;
+    EXPECT_EQ(pairs.widen_rows[bf16] != nullptr, converts) << kernels->target;
+  }
+}
+
+// What limits a work item asks for this.
 TEST(Kernels, TheScalarOnesSayThatTheyAreLoops) {
   for (const Kernels* target : kernels_that_run_here()) {
     const bool is_scalar = std::string_view(target->target) == "scalar";

@@ -163,6 +163,28 @@ HWY_INLINE void convert_run(const T* from, std::int64_t count, Out* to) {
   std::memcpy(static_cast<void*>(to + j), rest, static_cast<std::size_t>(count - j) * sizeof(Out));
 }
 
+template <class Out>
+HWY_INLINE bool is_whole_lines(const Out* to, std::int64_t count) {
+  constexpr std::int64_t kLine = 64;
+  return reinterpret_cast<std::uintptr_t>(to) % kLine == 0 &&
+         count * static_cast<std::int64_t>(sizeof(Out)) % kLine == 0;
+}
+
+// The same past the caches: whole lines of `to`.
+template <class T, class Out>
+HWY_INLINE void stream_run(const T* from, std::int64_t count, Out* to) {
+  const hn::ScalableTag<T> d;
+  constexpr auto N = static_cast<std::int64_t>(HWY_LANES(T));
+  const hn::Rebind<std::uint16_t, hn::ScalableTag<T>> narrow;
+  static_assert(sizeof(Out) == 2);
+  for (std::int64_t j = 0; j < count; j += N) {
+    HWY_ALIGN Out elements[N];
+    store_elements(d, hn::LoadU(d, from + j), elements);
+    hn::Stream(hn::Load(narrow, reinterpret_cast<const std::uint16_t*>(elements)), narrow,
+               reinterpret_cast<std::uint16_t*>(to + j));
+  }
+}
+
 // Columns that are worth a vector: in out one after the other, in operands too, or one for all.
 template <class T>
 bool is_in_runs(const StoreCall& call) {
@@ -190,7 +212,11 @@ void store_rows(const StoreCall& call) {
       }
     } else {
       if (is_plain) {
-        convert_run(sums, call.columns, out);
+        if (call.streams && is_whole_lines(out, call.columns)) {
+          stream_run(sums, call.columns, out);
+        } else {
+          convert_run(sums, call.columns, out);
+        }
         continue;
       }
       constexpr std::int64_t kChunk = 256;

@@ -189,6 +189,51 @@ TEST(Store, NarrowResultsAreConvertedAsOneByOne) {
   expect_conversion<BF16>();
 }
 
+// Past the caches or not: whole lines, rows that begin within one, and ends that fill none.
+template <class Record>
+void expect_streamed() {
+  using Out = typename Record::Element;
+  std::mt19937 random(6);
+  const std::int64_t rows = 3;
+  for (const Kernels* kernels : kernels_that_run_here()) {
+    for (const std::int64_t columns : {31, 32, 64, 96, 100}) {
+      for (const std::int64_t out_row : {columns, columns + 32, columns + 1}) {
+        const std::vector<float> sums = random_elements<float>(random, rows * columns);
+        struct alignas(64) Line {
+          Out elements[64 / sizeof(Out)];
+        };
+        std::vector<Line> memory(32);
+        StoreCall call{};
+        call.sums = sums.data();
+        call.out_column = 1;
+        call.alpha = 1;
+        call.rows = rows;
+        call.columns = call.sum_row = columns;
+        call.out = memory.data();
+        call.out_row = out_row;
+        call.streams = true;
+        kernels->of(Arithmetic::kF32).store[DType(Record{}).index()](call);
+        finish_streams();
+        const Out* out = memory.front().elements;
+        for (std::int64_t at = 0; at < rows * out_row; ++at) {
+          const std::int64_t row = at / out_row, column = at % out_row;
+          const Out wanted =
+              column < columns
+                  ? convert<Out>(sums[static_cast<std::size_t>(row * columns + column)])
+                  : Out{};
+          ASSERT_TRUE(is_same(out[at], wanted))
+              << kernels->target << ' ' << columns << " columns of " << out_row << " at " << at;
+        }
+      }
+    }
+  }
+}
+
+TEST(Store, NarrowResultsPastTheCachesAreTheSame) {
+  expect_streamed<F16>();
+  expect_streamed<BF16>();
+}
+
 // Every lane of every activation, over numbers of every size.
 template <class T, class Record>
 void expect_activations(Arithmetic arithmetic) {

@@ -82,6 +82,12 @@ constexpr std::int64_t kL1Bytes = 40 << 10, kL2Bytes = 144 << 10, kL2Rows = 128;
 // or the block is one of a large product: its sums come from far, and memory gives long runs of a
 // row faster than a line of each row in turn. Wide panels of such a block would come from far, too.
 constexpr std::int64_t kNearBytes = 16 << 10, kFarBlock = 256 << 10;  // tuned on a Zen 3 core
+// Rows that are converted as they lie have so many elements at least.
+constexpr std::int64_t kLeastWidened = 16;
+// Where all columns take so much in wide panels, rows go by a few at a time: sums that are not kept
+// in the result are stored from the first cache. In turns on an Emerald Rapids core W1_f16 1.06 of
+// one store for all rows; 6, 18 and 24 rows at a time 0.98 to 1.01.
+constexpr std::int64_t kNearColumnsBytes = 32 << 10, kEarlyTiles = 2;
 // A result that is larger than this and takes few multiply-adds an element goes past the caches;
 // with more of them the lines are fetched in time, and streaming is slower. Wide panels take so
 // many in less time. In turns on an Emerald Rapids core, f32: W7_64 1.09 to 1.16, W1 1.03 to 1.1,
@@ -355,6 +361,13 @@ double result_bytes(const ContractStep& step) {
          multiply_adds(f.M, f.N, static_cast<std::int64_t>(step.kernels->panel_bytes));
 }
 
+// The same as it is stored.
+double stored_bytes(const ContractStep& step) {
+  return static_cast<double>(step.folded.batch_count) *
+         multiply_adds(step.folded.M, step.folded.N,
+                       static_cast<std::int64_t>(step.out_dtype.size_bytes()));
+}
+
 // Bytes of all operands and the result, each position of M, N and K counted once.
 double total_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
@@ -582,6 +595,26 @@ void count_in_parts(ContractStep& step, std::int64_t most_work) {
   step.parts = ceil_div(f.K, step.part_K);
 }
 
+// Rows of lhs are converted as they lie, a vector of k at a time, and tiles read them as in place.
+// Tiles of narrow panels lose by that what the conversion gains: in turns with AVX2 0.93 to 1.08.
+bool widens_rows(const ContractStep& step) {
+  const Folded& f = step.folded;
+  return is_wide(step) && step.packs_lhs &&
+         step.kernels->widen_rows[step.lhs_dtype.index()] != nullptr && f.K >= kLeastWidened &&
+         one_stride(f.k, Side::kLhs) == 1;
+}
+
+// A few rows are converted, multiplied by all columns and stored before the next ones are: their
+// sums stay in the first cache. Where columns lie apart in the result, a few rows fill no line.
+bool stores_early(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  return step.widens_rows && !step.is_direct && one_stride(f.n, Side::kOut) == 1 &&
+         step.group == 1 && f.K <= b.KC && b.column_block <= b.NC &&
+         round_up(b.column_block, b.NR) * b.KC * element <= kNearColumnsBytes;
+}
+
 // The wide register tile, where its panels are few, so that all or half of a row of the result is
 // read and written at once, and its loop takes fewer instructions: for each k and row of the result
 // a multiply-add for each vector, a load of lhs for each panel, and its share of the loads of rhs.
@@ -644,13 +677,15 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t most_work = step.kernels->loops ? kItemWork / kScalarSlowness : kItemWork;
   split_work(step, tasks, most_work, b.KP);
   step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
+  step.widens_rows = widens_rows(step);
   const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
   step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
   if (step.shares_lines) b.MC = sharing;
   set_up_group(step, tasks);
   count_in_parts(step, most_work);
   const std::int64_t width = std::min(b.NC, b.column_block);
-  const std::int64_t rows = std::min(b.MC, b.row_block);
+  step.stores_early = stores_early(step);
+  const std::int64_t rows = step.stores_early ? b.row_block : std::min(b.MC, b.row_block);
   const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
   const bool is_apart = !f.batch.empty() && static_cast<double>(std::llabs(f.batch.back().lhs)) >
                                                 2 * multiply_adds(f.M, 1, f.K);
@@ -692,6 +727,17 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                               multiply_adds(b.row_block, width, element) > kFarBlock;
     const bool is_far = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
     step.near_panels = is_far ? all_panels : 1;
+  }
+  if (step.stores_early) {
+    b.MC = kEarlyTiles * b.MR;
+    step.near_panels = all_panels;
+    // More lines than tiles ask for by themselves would be asked for between them, many at once.
+    const auto lhs_bytes = rows * f.K * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
+    const auto rhs_bytes = width * f.K * static_cast<std::int64_t>(step.rhs_dtype.size_bytes());
+    const std::int64_t lines = ceil_div(lhs_bytes + rhs_bytes, kLineBytes);
+    const std::int64_t asks = ceil_div(rows, b.MR) * all_panels * (f.K / kernel::kAskK);
+    if (lines > asks) step.asks_apart = kLinePairBytes;
+    step.store_streams = f.K <= most_K && stored_bytes(step) > kWideFarBytes;
   }
   step.items = f.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;

@@ -886,6 +886,105 @@ TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
   EXPECT_EQ(deep.near_panels, 16);
 }
 
+// Kernels of wide panels that widen rows of f16, and a product of f16.
+kernel::ArithmeticKernels widening_kernels() {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;
+  kernels.widen_rows[DType(F16{}).index()] = [](const kernel::PackCall&) {};
+  return kernels;
+}
+ContractStep f16_product(std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+  static const kernel::ArithmeticKernels kKernels = widening_kernels();
+  ContractStep step = product(b, M, N, K);
+  step.lhs_dtype = step.rhs_dtype = step.out_dtype = F16{};
+  step.kernels = &kKernels;
+  return step;
+}
+
+TEST(ChooseKernel, RowsAreWidenedAsTheyLieWhereTheyAreContiguousAlongK) {
+  const auto widens = [](ContractStep step) {
+    choose(step);
+    EXPECT_EQ(tile_scratch(step).widened_row % kernel::kWidenedAtOnce, 0);
+    return step.widens_rows;
+  };
+  EXPECT_TRUE(widens(f16_product(10, 100, 64, 100)));
+  EXPECT_TRUE(widens(f16_product(1, 1000, 1000, 1000)));
+  EXPECT_TRUE(widens(f16_product(10, 100, 64, 16)));
+  EXPECT_FALSE(widens(f16_product(10, 100, 64, 15)));
+  ContractStep across = f16_product(10, 100, 64, 100);
+  across.folded.m[0].lhs = 1;
+  across.folded.k[0].lhs = 100;
+  EXPECT_FALSE(widens(across));
+  ContractStep as_it_is = f16_product(10, 100, 64, 100);
+  as_it_is.lhs_dtype = F32{};
+  EXPECT_FALSE(widens(as_it_is));
+  ContractStep by_others = f16_product(10, 100, 64, 100);
+  const kernel::ArithmeticKernels kernels = made_up_kernels();
+  by_others.kernels = &kernels;
+  EXPECT_FALSE(widens(by_others));
+  kernel::ArithmeticKernels narrow = widening_kernels();
+  narrow.NV = 2;
+  by_others.kernels = &narrow;
+  EXPECT_FALSE(widens(by_others));
+}
+
+// Sums that are not kept in the result, of all columns, all K and a few rows.
+TEST(ChooseKernel, SumsOfAFewRowsAreStoredEarlyWhereColumnsAreNear) {
+  const auto stores_early = [](ContractStep step) {
+    choose(step);
+    if (step.stores_early) {
+      EXPECT_EQ(step.blocking.MC, 2 * step.blocking.MR);
+      EXPECT_EQ(step.near_panels, ceil_div(step.folded.N, step.blocking.NR));
+      EXPECT_LE(tile_scratch(step).lhs_rows - tile_scratch(step).sums,
+                static_cast<std::size_t>(step.blocking.MC * round_up(step.folded.N, 32) * 4));
+    }
+    return step.stores_early;
+  };
+  EXPECT_TRUE(stores_early(f16_product(10, 100, 64, 128)));
+  EXPECT_TRUE(stores_early(f16_product(10, 100, 128, 64)));
+  EXPECT_FALSE(stores_early(f16_product(10, 100, 64, 129)));
+  EXPECT_FALSE(stores_early(f16_product(10, 100, 65, 128)));
+  ContractStep direct = f16_product(10, 100, 64, 128);
+  direct.out_dtype = F32{};
+  EXPECT_FALSE(stores_early(direct));
+  direct.finish.alpha = 2;
+  EXPECT_TRUE(stores_early(direct));
+  ContractStep packed = f16_product(10, 100, 64, 128);  // of a few rows lines would be read again
+  packed.folded.m[0].lhs = 1;
+  packed.folded.k[0].lhs = 100;
+  EXPECT_FALSE(stores_early(packed));
+  ContractStep scattered = f16_product(10, 100, 64, 128);
+  scattered.folded.m[0].out = 1;
+  scattered.folded.n[0].out = 100;
+  EXPECT_FALSE(stores_early(scattered));
+}
+
+TEST(ChooseKernel, NarrowResultsThatAreStoredEarlyGoPastTheCaches) {
+  const auto streams = [](std::int64_t batch, std::int64_t N, std::int64_t K) {
+    ContractStep step = f16_product(batch, 64, N, K);
+    choose(step);
+    EXPECT_FALSE(step.is_direct);
+    return step.store_streams;
+  };
+  EXPECT_TRUE(streams(2049, 64, 128));  // more than 16 MiB
+  EXPECT_FALSE(streams(2048, 64, 128));
+  EXPECT_TRUE(streams(4200, 32, 128));
+  EXPECT_FALSE(streams(4200, 32, 129));
+  EXPECT_FALSE(streams(2049, 128, 128));  // stored late
+}
+
+// Tiles that have no time to ask for every line ask for every other one.
+TEST(ChooseKernel, EarlyRowsAskForWhatTilesHaveTimeFor) {
+  const auto apart = [](std::int64_t M, std::int64_t N, std::int64_t K) {
+    ContractStep step = f16_product(1000, M, N, K);
+    choose(step);
+    EXPECT_TRUE(step.stores_early && step.prefetches);
+    return step.asks_apart;
+  };
+  EXPECT_EQ(apart(120, 64, 64), 64);
+  EXPECT_EQ(apart(36, 32, 64), 128);
+}
+
 // Beyond two threads scheduling is counted, not timed: the busiest task has little more to do than
 // the mean, for the shapes of the benchmark's W1 to W13 and for numbers of CPUs that are no powers
 // of two.

@@ -75,6 +75,8 @@ struct ContractStep {
   Finish finish;
   bool is_direct = false;  ///< tiles keep their running sums in the result itself
   bool packs_lhs = true, packs_rhs = true;
+  bool widens_rows = false;   ///< rows of lhs are packed as they lie, k side by side
+  bool stores_early = false;  ///< sums of MC rows are stored before the next rows are multiplied
   bool packs_lines = false;   ///< a line of rhs goes to rows of a panel that lie far apart in k
   bool shares_lines = false;  ///< a line of lhs goes to rows that lie far apart in m
   int group = 1;              ///< items of the batch that are packed together, from the same lines
@@ -206,6 +208,7 @@ inline constexpr std::size_t align_up(std::size_t bytes) {
 /// knows; plan counts with it, exec addresses with it.
 struct TileScratch {
   std::size_t panels_lhs = 0, panels_rhs = 0, sums = 0;
+  std::int64_t widened_row = 0;              ///< panel elements from one of widens_rows to the next
   std::size_t gathered = 0;                  ///< rows of the result that go past the caches next
   std::size_t group_lhs = 0, group_rhs = 0;  ///< the panels of one item of a group
   std::size_t group_sums = 0;                ///< its sums

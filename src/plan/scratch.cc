@@ -40,14 +40,18 @@ TileScratch tile_scratch(const ContractStep& step) {
   // Members of a group are written together: a line more, and they do not meet in the same lines of
   // a cache.
   const std::size_t apart = step.group > 1 ? kScratchAlignment : 0;
-  s.group_lhs = elements(std::min(b.MC, b.row_block), KC) * element + apart;
+  s.widened_row = round_up(KC, kernel::kWidenedAtOnce) + kernel::kWidenedAtOnce;
+  s.group_lhs =
+      elements(std::min(b.MC, b.row_block), step.widens_rows ? s.widened_row : KC) * element +
+      apart;
   const auto members = [&](bool is_grouped) {
     return static_cast<std::size_t>(is_grouped ? step.group : 1);
   };
   s.panels_lhs = take(at, step.packs_lhs ? s.group_lhs * members(step.groups_lhs) : 0);
   s.group_rhs = elements(padded_NC, step.kernels->panel_rows(b.KP)) * element + apart;
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * members(step.groups_rhs) : 0);
-  s.group_sums = elements(b.row_block, round_up(b.column_block, b.NR)) * element + apart;
+  const std::int64_t summed_rows = step.stores_early ? std::min(b.MC, b.row_block) : b.row_block;
+  s.group_sums = elements(summed_rows, round_up(b.column_block, b.NR)) * element + apart;
   s.sums = take(at, step.is_direct ? 0 : s.group_sums * members(step.groups_out));
   s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));

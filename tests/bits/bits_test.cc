@@ -201,6 +201,11 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"bik,bkj->bij", {{2, 67, 140}, {2, 140, 61}}},  // one panel of the wide tile, and two
       {"bik,bkj->bij", {{2, 41, 300}, {2, 300, 127}}},
       {"bik,bjk->bij", {{2, 41, 150}, {2, 128, 150}}},
+      // Narrow rows as they lie, a few at a time, also where they follow a table; past the caches.
+      {"bik,bjk->bij", {{3, 67, 101}, {3, 61, 101}}},
+      {"iabk,akj->aibj", {{5, 3, 7, 101}, {3, 101, 40}}},
+      {"aibk,akj->iabj", {{3, 5, 7, 101}, {3, 101, 40}}},
+      {"bik,bkj->bij", {{1100, 128, 16}, {1100, 16, 64}}, F16{}},
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}, F32{}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}, F32{}},  // rows that meet in one bank of memory
       {"bik,bkj->bij", {{70000, 8, 8}, {70000, 8, 8}}, F32{}},  // tiny, past the caches
