@@ -158,10 +158,12 @@ void peel_rows(Folded& folded, bool rhs_is_real) {
 
 // Columns of which rhs is contiguous along an axis that is not the last one of the result: the last
 // one is kept and the others become batch, where lhs does not move, the contiguous one fastest.
-// Several items are then packed from the same lines.
+// Several items are then packed from the same lines. Not where lhs would be packed for each of
+// them.
 void peel_columns(Folded& folded, int lanes) {
   FoldedAxes& n = folded.n;
   if (n.size() < 2 || n.back().out != 1 || n.back().extent < lanes) return;
+  if (!one_stride(folded.m, Side::kLhs) || !one_stride(folded.k, Side::kLhs)) return;
   const auto close = std::find_if(n.begin(), n.end() - 1, [&](const FoldedAxis& axis) {
     return axis.rhs == 1 && axis.extent >= lanes;
   });

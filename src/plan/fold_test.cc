@@ -201,6 +201,23 @@ TEST(Peel, TheAxisAlongWhichRhsIsContiguousBecomesTheInnermostBatch) {
   EXPECT_EQ(f.N, 48);
 }
 
+// Unless lhs folds into M and K in no way: it would be packed for each of these items.
+TEST(Peel, ColumnsStayWhereLhsHasToBePacked) {
+  for (const bool is_packed : {false, true}) {
+    Folded f;
+    f.m = {{36, 192, 0, 1 << 20, 0}};
+    if (is_packed) f.m.push_back({24, 1, 0, 1 << 15, 0});
+    f.n = {{24, 0, 1, 36, 0}, {36, 0, 192, 1, 0}};
+    f.k = {{8, 24, 24, 0, 0}};
+    f.M = is_packed ? 864 : 36;
+    f.N = 864;
+    f.K = 8;
+    peel(f, 16, true);
+    EXPECT_EQ(f.N, is_packed ? 864 : 36);
+    EXPECT_EQ(f.batch.empty(), is_packed);
+  }
+}
+
 TEST(Peel, RowsThatFoldNowhereKeepTheAxisThatIsClosestInLhs) {
   Folded f;
   f.m = {{150, 1, 0, 300, 0}, {4, 9000, 0, 40, 0}};
