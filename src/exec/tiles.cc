@@ -60,7 +60,7 @@ class TileItem {
       if (!multiply()) return false;
     }
     if (step_.groups_out) {
-      if (!step_.finish.is_plain()) finish_sums();
+      if (step_.finishes_apart || !step_.finish.is_plain()) finish_sums();
     } else if (!step_.is_direct && !step_.stores_early) {
       store_sums(0, rows_);
     }
@@ -82,28 +82,29 @@ class TileItem {
     }
   }
 
-  // Stores the sums of `items` members, the first of which is this one: element by element those
-  // of all items, which lie side by side.
+  // Stores what is finished of `items` members, the first of which is this one: element by element
+  // those of all items, which lie side by side.
   void store_group(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
                    int items) {
     place(batch, row_block, column_block);
+    to_member(0);
     const std::int64_t bytes = element_bytes(step_.out_dtype);
     kernel::PackCall call{};
-    call.row_stride = static_cast<std::int64_t>(layout_.group_sums) / bytes;
+    call.row_stride = member_bytes() / bytes;
     call.k_stride = 1;
     call.rows = call.padded = items;
     call.asked = true;
     call.streams = step_.store_streams;
-    const kernel::PackFunction pack = kernels_.pack_b[step_.out_dtype.index()];
+    const kernel::PackFunction transpose = kernels_.transpose[step_.out_dtype.index()];
     for (std::int64_t row = 0; row < rows_; ++row) {
-      const std::byte* sums = scratch(layout_.sums) + row * sum_row_ * bytes;
+      const std::byte* finished = finished_ + row * finished_row() * bytes;
       for (std::int64_t column = 0; column < columns_; column += call.K) {
         call.K = out_columns_.run(column, columns_);
-        call.source = sums + column * bytes;
+        call.source = finished + column * bytes;
         call.width = static_cast<int>(call.K > 1 ? out_columns_.step(column) : 0);
         call.panel = out_item_ + (out_rows_.at(row) + out_columns_.at(column)) * bytes;
         if (!step_.store_streams && row + 1 < rows_) ask_for_results(call, row + 1, column);
-        pack(call);
+        transpose(call);
       }
     }
   }
@@ -113,8 +114,19 @@ class TileItem {
 
   void to_member(int member) {
     panels_.to_member(member);
-    sums_ = scratch(layout_.sums) +
-            (step_.groups_out ? static_cast<std::size_t>(member) * layout_.group_sums : 0);
+    sums_ = scratch(layout_.sums);
+    finished_ = step_.finishes_apart ? scratch(layout_.finished) : sums_;
+    if (!step_.groups_out) return;
+    finished_ += member * member_bytes();
+    if (!step_.finishes_apart) sums_ = finished_;
+  }
+  // Of groups_out: from what is finished of one member to the next, and elements to the next row.
+  std::int64_t member_bytes() const {
+    return static_cast<std::int64_t>(step_.finishes_apart ? layout_.group_finished
+                                                          : layout_.group_sums);
+  }
+  std::int64_t finished_row() const {
+    return step_.finishes_apart ? blocking_.column_block : sum_row_;
   }
 
   void place(const Odometer& batch, std::int64_t row_block, std::int64_t column_block) {
@@ -450,12 +462,11 @@ class TileItem {
     block.out_columns = out_columns_;
     store(step_, block);
   }
-  // Where they are.
   void finish_sums() const {
     const FloatModeGuard mode(FloatMode::kDefault);
     StoreBlock block = sums_block(0, rows_);
-    block.out = sums_;
-    block.out_rows = {sum_row_, nullptr};
+    block.out = finished_;
+    block.out_rows = {finished_row(), nullptr};
     block.out_columns = {1, nullptr};
     store(step_, block);
   }
@@ -482,6 +493,7 @@ class TileItem {
   const std::byte* rhs_item_ = nullptr;
   std::byte* out_item_ = nullptr;
   std::byte* sums_ = nullptr;
+  std::byte* finished_ = nullptr;
   StoreSide scale_block_, bias_block_;
   AxisWalk lhs_rows_, out_rows_, rhs_columns_, out_columns_, lhs_k_, rhs_k_;
   Panels panels_;

@@ -254,6 +254,9 @@ struct ArithmeticKernels {
   /// the next kWidenedAtOnce elements, with zeros behind K.
   PackFunction widen_rows[std::tuple_size_v<DTypes>];
   StoreFunction store[std::tuple_size_v<DTypes>];  ///< by the dtype of out; null: not from here
+  /// PackCall for elements as `store` leaves them, where there is a store: row r goes to
+  /// panel[k * width + r].
+  PackFunction transpose[std::tuple_size_v<DTypes>];
 
   /// Rows of a panel of `depth` k: TileCall::K, DotsCall::K.
   std::int64_t panel_rows(std::int64_t depth) const {

@@ -191,6 +191,23 @@ void pack_real(const PackCall& call) {
   pack_one_by_one<Source, Packed>(call, 0, 0);
 }
 
+/// PackCall for elements that are only moved.
+template <class Element>
+void transpose_elements(const PackCall& call) {
+  if constexpr (sizeof(Element) == 4) {
+    pack_real<std::int32_t, std::int32_t>(call);
+  } else if constexpr (sizeof(Element) == 8) {
+    pack_real<std::int64_t, std::int64_t>(call);
+  } else {
+    const Element* source = static_cast<const Element*>(call.source);
+    Element* panel = static_cast<Element*>(call.panel);
+    for (int r = 0; r < call.rows; ++r) {
+      const Element* row = source + row_offset(call, r);
+      for (std::int64_t k = 0; k < call.K; ++k) panel[k * call.width + r] = row[k_offset(call, k)];
+    }
+  }
+}
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace batchdot::kernel::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

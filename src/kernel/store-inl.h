@@ -19,6 +19,7 @@
 #include "src/kernel/activation-inl.h"
 #include "src/kernel/convert.h"
 #include "src/kernel/kernels.h"
+#include "src/kernel/pack-inl.h"
 #include "src/kernel/reference.h"
 #include "src/kernel/table-inl.h"
 
@@ -326,6 +327,7 @@ template <class T, bool kIsScalar>
 void fill_stores(ArithmeticKernels& kernels) {
   const auto set = [&]<class Record>(Record) {
     kernels.store[index_of<Record>()] = store_function<T, typename Record::Element, kIsScalar>();
+    kernels.transpose[index_of<Record>()] = transpose_elements<typename Record::Element>;
   };
   if constexpr (std::is_same_v<T, float>) {
     set(F32{});
@@ -342,6 +344,7 @@ template <class T, bool kIsScalar>
 void fill_complex_stores(ArithmeticKernels& kernels) {
   using Record = std::conditional_t<std::is_same_v<T, float>, C64, C128>;
   kernels.store[index_of<Record>()] = store_function<T, std::complex<T>, kIsScalar>();
+  kernels.transpose[index_of<Record>()] = transpose_elements<std::complex<T>>;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

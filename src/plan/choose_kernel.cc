@@ -67,7 +67,7 @@ constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24, kPackLinesWork = 72;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
 // Where the results of a group of items are stored together, a block has so many rows and columns:
-// the sums of sixteen items stay in the second cache. The pack that stores takes a width of int.
+// the sums of sixteen items stay in the second cache. What stores them takes a width of int.
 constexpr std::int64_t kGroupSide = 128, kMostWidth = std::numeric_limits<int>::max();
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
 // rows that lie apart half as many elements are enough.
@@ -161,12 +161,11 @@ bool rhs_lies_in_groups(const ContractStep& step) {
 }
 
 // If the results of several items are stored together, in lines that each of them has one element
-// of. By the pack of rhs, which transposes: a row of sums has elements as rhs has.
+// of.
 bool out_lies_in_groups(const ContractStep& step) {
   const FoldedAxes& batch = step.folded.batch;
   if (step.is_direct || batch.empty() || batch.back().out != 1 ||
-      batch.back().extent < kLeastGroup || step.finish.beta != 0 ||
-      step.out_dtype != step.rhs_dtype || !is_packed_as_it_is(step, step.rhs_dtype)) {
+      batch.back().extent < kLeastGroup || step.finish.beta != 0) {
     return false;
   }
   const auto is_near = [](const FoldedAxis& axis) { return std::llabs(axis.out) <= kMostWidth; };
@@ -310,7 +309,7 @@ void set_up_group(ContractStep& step, int tasks) {
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
   const std::int64_t run = items_in_a_run(f, of_lhs > 0, of_rhs, of_out);
-  const std::int64_t of_a_line = kLineBytes / element;
+  std::int64_t of_a_line = kLineBytes / element;
   std::int64_t items = of_lhs > 0 ? of_lhs : std::min(run, of_a_line);
   std::int64_t columns = b.column_block, bytes = of_lhs > 0 ? f.M * column_bytes : 0;
   if (of_rhs) {
@@ -319,10 +318,17 @@ void set_up_group(ContractStep& step, int tasks) {
     items = std::min(items, kGroupBytes / (round_up(columns, b.NR) * column_bytes));
     bytes += round_up(columns, b.NR) * column_bytes;
   }
+  const bool is_apart = of_out && !is_packed_as_it_is(step, step.out_dtype);
   if (of_out) {
-    const std::int64_t sums = b.row_block * round_up(columns, b.NR) * element;
-    items = std::min(items, kGroupBytes / sums);
-    bytes += sums;
+    const auto out_element = static_cast<std::int64_t>(step.out_dtype.size_bytes());
+    const std::int64_t block = b.row_block * round_up(columns, b.NR);
+    const std::int64_t kept = block * (is_apart ? out_element : element);
+    if (of_lhs == 0 && !of_rhs) {
+      of_a_line = kLineBytes / out_element;
+      items = std::min(run, of_a_line);
+    }
+    items = std::min(items, kGroupBytes / kept);
+    bytes += kept;
   }
   if (items < kLeastGroup ||
       multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork)) {
@@ -339,6 +345,7 @@ void set_up_group(ContractStep& step, int tasks) {
   step.groups_lhs = of_lhs > 0;
   step.groups_rhs = of_rhs;
   step.groups_out = of_out;
+  step.finishes_apart = is_apart;
   step.grain = items * b.row_blocks * b.column_blocks;
   b.column_block = columns;
   if (step.groups_lhs) {

@@ -540,11 +540,19 @@ TEST(ChooseKernel, ResultsThatRunAlongTheBatchAreStoredInGroups) {
   EXPECT_EQ(step.blocking.column_block, 112);
   EXPECT_EQ(step.grain, 16 * 7 * 4);
   EXPECT_TRUE(step.store_streams);
+  EXPECT_FALSE(step.finishes_apart);
   EXPECT_FALSE(product_of(64, 40, 50, 1).groups_out);
   EXPECT_FALSE(product_of(3, 40, 50, 0).groups_out);
   const TileScratch scratch = tile_scratch(step);
   EXPECT_NE(scratch.group_sums % 4096, 0u);  // members would meet in the same lines of a cache
   EXPECT_GE(scratch.bytes, scratch.sums + 16 * scratch.group_sums);
+  step.out_dtype = F16{};  // narrower than the sums: a line holds twice as many
+  choose(step);
+  EXPECT_TRUE(step.finishes_apart);
+  EXPECT_EQ(step.group, 32);
+  const TileScratch narrow = tile_scratch(step);
+  EXPECT_GE(narrow.group_finished, std::size_t{2 * 126 * 112});
+  EXPECT_GE(narrow.bytes, narrow.finished + 32 * narrow.group_finished);
 }
 
 // Several lines of small items are packed at a time, as long as each task has six groups: whole

@@ -81,7 +81,8 @@ struct ContractStep {
   bool shares_lines = false;  ///< a line of lhs goes to rows that lie far apart in m
   int group = 1;              ///< items of the batch that are packed together, from the same lines
   bool groups_lhs = false, groups_rhs = false;  ///< of these operands; else item by item
-  bool groups_out = false;                      ///< their results are stored together
+  bool groups_out = false;      ///< their results are stored together, after they were finished
+  bool finishes_apart = false;  ///< beside the sums, as they are narrower or have re and im apart
   std::int64_t run_of_groups = 1;  ///< items that follow each other there: no group crosses its end
   std::int64_t near_panels = 1;    ///< of rhs that meet all rows of a block before the next ones do
   bool prefetches = false;         ///< what comes next is asked for while this is multiplied
@@ -212,6 +213,7 @@ struct TileScratch {
   std::size_t gathered = 0;                  ///< rows of the result that go past the caches next
   std::size_t group_lhs = 0, group_rhs = 0;  ///< the panels of one item of a group
   std::size_t group_sums = 0;                ///< its sums
+  std::size_t finished = 0, group_finished = 0;  ///< what of groups is stored; of one item
   std::size_t lhs_rows = 0, out_rows = 0, bias_rows = 0, scale_rows = 0;  ///< offset tables over M
   std::size_t rhs_columns = 0, out_columns = 0, bias_columns = 0, scale_columns = 0;  ///< over N
   std::size_t lhs_k = 0, rhs_k = 0;  ///< lhs: over K of one KC; rhs: of one KP

@@ -52,7 +52,11 @@ TileScratch tile_scratch(const ContractStep& step) {
   s.panels_rhs = take(at, step.packs_rhs ? s.group_rhs * members(step.groups_rhs) : 0);
   const std::int64_t summed_rows = step.stores_early ? std::min(b.MC, b.row_block) : b.row_block;
   s.group_sums = elements(summed_rows, round_up(b.column_block, b.NR)) * element + apart;
-  s.sums = take(at, step.is_direct ? 0 : s.group_sums * members(step.groups_out));
+  const bool keeps_sums = step.groups_out && !step.finishes_apart;
+  s.sums = take(at, step.is_direct ? 0 : s.group_sums * members(keeps_sums));
+  s.group_finished =
+      align_up(elements(b.row_block, b.column_block) * step.out_dtype.size_bytes()) + apart;
+  s.finished = take(at, step.finishes_apart ? s.group_finished * members(true) : 0);
   s.gathered = take(at, step.gathers ? elements(b.MR, step.near_panels * b.NR) * element : 0);
   s.lhs_rows = take(at, table_bytes(f.m, b.row_block));
   s.out_rows = take(at, table_bytes(f.m, b.row_block));
