@@ -115,10 +115,15 @@ def permuted():
     yield like("W1", "both", "bki,bkj->bij")
     yield like("W1", "out", "bik,bjk->bji")
     yield like("W1", "inner-batch", "ibk,jbk->ibj")
-    yield like("W1", "lost", "ikb,jkb->bij")  # the fast axis is the batch: one pass over memory more
+    # The fast axis is the batch, of both operands, of one, or of the result: one pass over memory more.
+    yield like("W1", "lost", "ikb,jkb->bij")
+    yield like("W1", "lhs-lost", "ikb,bjk->bij")
+    yield like("W1", "out-lost", "bik,bjk->ijb")
     yield like("W5", "lhs", "bkim,bjkn->bimjn")
     yield like("W5", "rhs", "bikm,bnjk->bimjn")
     yield like("W5", "k-last", "bimk,bjnk->bimjn")
+    yield like("W5", "out", "bikm,bjkn->bimnj")
+    yield like("W5", "out-lost", "bikm,bjkn->imjnb")
     yield like("W14a", "lhs", "fdabe,fc->edcba")
     yield like("W14a", "out", "dabfe,fc->edbac")
     yield like("W14e", "lhs", "ebfa,ecfd->dcba")
