@@ -320,7 +320,9 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   const auto input = [&](std::size_t i) {
     Value value = operand_value(static_cast<int>(i), operands[i], c.inputs[i].labels);
     value.conjugate = c.inputs[i].conjugate;
-    return in_dtype(builder, std::move(value), dtype);
+    value = in_dtype(builder, std::move(value), dtype);
+    value.conjugate = value.conjugate && value.dtype.is_complex();
+    return value;
   };
 
   if (is_copy) {
