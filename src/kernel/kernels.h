@@ -51,7 +51,7 @@ struct TileCall {
   bool first;   ///< sum holds nothing yet and is not read
   /// May be set where the call is the first and only one for these sums, K is at most a block,
   /// `columns` fill NV vectors, and sum and its rows are aligned to a vector: lines are written
-  /// past the caches.
+  /// past the caches, where ArithmeticKernels::streams.
   bool streams;
   bool prefetches_sums;  ///< sum may not be in the first cache
   /// So many tiles one after the other, all alike: the next one begins so many bytes further.
@@ -227,12 +227,16 @@ struct ArithmeticKernels {
   /// Tiles read rows of a with k side by side: in place, TileCall::a_row bytes apart, or, if that
   /// is 0, in panels that say in their pack how they lie.
   bool a_along_k = false;
+  /// Rows of a tile are to stay in the first cache while all panels of a block pass by. A result
+  /// that goes past the caches is put together beside them.
+  bool rows_stay = false;
   int k_group = 1;  ///< k that belong together in a panel; missing ones of the last group are zero
   int group_rows = 1;                         ///< panel rows of a group
   int head_rows = 0;                          ///< panel rows before the first group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
+  bool streams = false;                       ///< tiles take TileCall::streams
   bool loops = false;                         ///< plain loops over std::fma, many times slower
   void (*release)() = nullptr;  ///< after the last tile of a thread; null: nothing to do
   StreamFunction stream;

@@ -405,6 +405,7 @@ TEST(Kernels, TheScalarOnesSayThatTheyAreLoops) {
     for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kF64, Arithmetic::kBF16,
                                         Arithmetic::kI8, Arithmetic::kC64, Arithmetic::kC128}) {
       EXPECT_EQ(target->of(arithmetic).loops, is_scalar) << target->target;
+      EXPECT_FALSE(target->of(arithmetic).streams && is_scalar);
     }
   }
 }

@@ -626,20 +626,20 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   step.asks_for_sums = accumulator_of(step.arithmetic).is_complex() ||
                        (step.is_direct && (f.K > b.KC || !is_wide(step)));
   const double out_bytes = result_bytes(step);
-  const bool has_amx = step.kernels->a_along_k;
+  const bool rows_stay = step.kernels->rows_stay;
   const std::int64_t out_row =
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
   const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
-  step.streams = step.is_direct && f.K <= most_K &&
-                 out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes) &&
-                 (!has_amx || out_row % kLineBytes == 0);
+  const bool is_far =
+      step.is_direct && f.K <= most_K && out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
+  const bool may_gather = rows_stay ? out_row % kLineBytes == 0
+                                    : !is_wide(step) && f.M > 1 && out_row % kBankBytes == 0;
+  step.gathers = is_far && may_gather;
+  step.streams = is_far && (may_gather || step.kernels->streams);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  // AMX stores nothing past the caches itself.
-  step.gathers =
-      step.streams && (has_amx || (!is_wide(step) && f.M > 1 && out_row % kBankBytes == 0));
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
   const std::int64_t all_panels = ceil_div(width, b.NR);
-  if (has_amx) {  // rows stay in the first cache, and panels follow each other through it
+  if (rows_stay) {
     step.near_panels = step.gathers ? std::min(run, all_panels) : all_panels;
     step.prefetches = step.prefetches && !step.streams;
   } else if (step.gathers) {
@@ -649,8 +649,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   } else {
     const bool has_far_sums = (step.is_direct || accumulator_of(step.arithmetic).is_complex()) &&
                               multiply_adds(b.row_block, width, element) > kFarBlock;
-    const bool is_far = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
-    step.near_panels = is_far ? all_panels : 1;
+    const bool by_rows = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
+    step.near_panels = by_rows ? all_panels : 1;
   }
   step.items = f.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;

@@ -14,6 +14,7 @@ kernel::ArithmeticKernels made_up_kernels() {
   kernels.lanes = 8;
   kernels.dots_width = 8;
   kernels.panel_bytes = 4;
+  kernels.streams = true;
   kernels.row_dots = [](const kernel::RowsCall&) {};
   for (auto& vector : kernels.vector_rows) vector = kernels.row_dots;
   return kernels;
@@ -782,6 +783,26 @@ TEST(ChooseKernel, WidePanelsStreamSmallerResultsOfALongerK) {
   EXPECT_FALSE(streams(2049, 33, false));
 }
 
+// What is not written past the caches is asked for before. Rows that are gathered go past them all
+// the same.
+TEST(ChooseKernel, TilesThatCannotStreamAreNotTold) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  const auto streams = [&](ContractStep step) {
+    step.kernels = &kernels;
+    choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiles);
+    return std::pair(step.streams, step.gathers);
+  };
+  for (const bool can_stream : {true, false}) {
+    kernels.streams = can_stream;
+    kernels.NV = 2;
+    EXPECT_EQ(streams(product(1, 4096, 3080, 16)), std::pair(can_stream, false));
+    EXPECT_EQ(streams(product(1, 4096, 3072, 16)), std::pair(true, true));
+    kernels.NV = 4;
+    EXPECT_EQ(streams(product(2000, 64, 64, 64)), std::pair(can_stream, false));
+  }
+}
+
 // Rows of lhs that AMX reads where they lie, and what it writes, which has to be copied to go past
 // the caches.
 TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
@@ -790,7 +811,8 @@ TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
   kernels.NV = 2;
   kernels.lanes = 16;
   kernels.k_group = 4;
-  kernels.a_along_k = true;
+  kernels.a_along_k = kernels.rows_stay = true;
+  kernels.streams = false;
   kernels.tiny = nullptr;
   const auto step_of = [&](std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
     ContractStep step = product(b, M, N, K);
