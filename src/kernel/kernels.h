@@ -185,6 +185,7 @@ AddFunction add_blocks(Arithmetic arithmetic);
 
 /// What an activation does to an element before it is converted; docs/numerics.md has the steps.
 enum class Activation : std::uint8_t { kNone, kRelu, kGelu, kGeluTanh, kTanh };
+inline constexpr int kActivations = 5;
 
 /// An operand of the store, in elements of out; of a complex out scale is real. Null: none.
 struct StoreOperand {

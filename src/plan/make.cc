@@ -221,6 +221,7 @@ constexpr ActivationRow kActivations[] = {
     {Activation::kGeluTanh, kernel::Activation::kGeluTanh, "gelu_tanh"},
     {Activation::kTanh, kernel::Activation::kTanh, "tanh"},
 };
+static_assert(std::size(kActivations) == kernel::kActivations);
 
 kernel::Activation checked_activation(Activation activation, DType out, bool is_integer) {
   const auto* row =
