@@ -17,7 +17,7 @@ namespace {
 Value as_reals(Value value, Label parts) {
   for (LabelStride& entry : value.strides) entry.stride *= 2;
   value.strides.push_back({parts, 1});
-  value.dtype = value.dtype == DType(C64{}) ? DType(F32{}) : DType(F64{});
+  value.dtype = real_of(value.dtype);
   return value;
 }
 
@@ -204,10 +204,7 @@ void Builder::reduce(const Value& operand, const Value& out, const Labels& order
   Value ones;
   ones.place.where = Place::Where::kOnes;
   if (!operand.dtype.is_complex()) {
-    ones.dtype = arithmetic_of(operand.dtype, operand.dtype) == kernel::Arithmetic::kBF16
-                     ? DType(F32{})
-                     : operand.dtype;
-    if (operand.dtype == DType(F16{})) ones.dtype = F32{};
+    ones.dtype = is_narrow_float(operand.dtype) ? DType(F32{}) : operand.dtype;
     // Each summed label stands in both, so that it is contracted.
     for (const Label label : order) ones.strides.push_back({label, 0});
     return contract(operand, ones, out, order, last);

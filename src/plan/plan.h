@@ -180,15 +180,21 @@ struct CutOfK {
 /// of the time, or multiply-adds for each other. \param list_offset  of the list in the workspace.
 std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t list_offset);
 
+/// f16 and bf16, which go into products of f32 as they are.
+bool is_narrow_float(DType dtype);
+bool is_integer(DType dtype);
+/// What re and im of a complex dtype are; of others the dtype itself.
+DType real_of(DType dtype);
+
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
+/// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
+/// they are.
+DType accumulator_of(kernel::Arithmetic arithmetic);
 
 /// Bytes of the last cache that the cores beside this one share, as the CPU says; 0 if it does
 /// not say.
 std::int64_t last_cache_bytes();
-/// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
-/// they are.
-DType accumulator_of(kernel::Arithmetic arithmetic);
 
 inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
