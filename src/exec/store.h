@@ -35,10 +35,12 @@ struct BlockAxis {
   std::byte* table;
 };
 
-/// The part of `base`, scale or bias, that a block meets; `offset` is that of its batch item, in
-/// elements. None if base is null.
-StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t offset,
-                     const BlockAxis& rows, const BlockAxis& columns);
+/// The parts of scale and bias that a block meets; `offset` is that of its batch item, in elements.
+/// None where the step has none.
+StoreSide scale_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                   const BlockAxis& rows, const BlockAxis& columns);
+StoreSide bias_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                  const BlockAxis& rows, const BlockAxis& columns);
 
 /// Stores the block, finished as the step says.
 void store(const ContractStep& step, const StoreBlock& block);
