@@ -33,7 +33,7 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
     }
     if (finish_item(*task.control)) break;
   }
-  if (step.streams) kernel::finish_streams();
+  if (call.streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

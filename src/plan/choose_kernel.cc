@@ -435,7 +435,6 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;
-  b.MC = b.NC = 1;
 }
 
 // One chain for an element, no scratch: K within a block, operands and result as they lie.
@@ -464,8 +463,6 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   Blocking& b = step.blocking;
   step.is_direct = true;
   step.packs_lhs = step.packs_rhs = false;
-  b.MC = f.M;
-  b.NC = f.N;
   const auto stride_along = [](const FoldedAxes& axes, Side side) {
     return axes.empty() ? 0 : stride_in(axes.back(), side);
   };
@@ -486,13 +483,12 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
       f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   const double near_total =
       std::max(kWholeRowsNearTotal, kPartOfLastCache * static_cast<double>(step.last_cache));
-  step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
-                    total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
-  call.asks = step.prefetches;
+  call.asks = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
+              total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
   call.asks_early = total_bytes(step) > kTinyNearTotal;
   const bool has_gaps = (f.M > 1 && call.out_row != f.N) || call.out_item != f.M * f.N;
-  step.streams = call.streams = is_wide(step) && f.K <= kernel::kTinyStreamK && !has_gaps &&
-                                result_bytes(step) > kWideFarBytes;
+  call.streams = is_wide(step) && f.K <= kernel::kTinyStreamK && !has_gaps &&
+                 result_bytes(step) > kWideFarBytes;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));

@@ -267,7 +267,7 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   ContractStep shared = tiny(10, 16, 16, 64);
   choose(shared, 3);
   EXPECT_EQ(shared.items, 3);  // 4 products each: no task is without work
-  EXPECT_FALSE(shared.prefetches);
+  EXPECT_FALSE(shared.tiny.asks);
   EXPECT_FALSE(shared.tiny.asks_early);
   // Past the caches: more than 16 MiB without gaps, wide vectors and a short K.
   const auto streams = [&](std::int64_t batch, std::int64_t K, std::int64_t gap, int NV) {
@@ -277,8 +277,7 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
     product.kernels = &wide;
     product.folded.m[0].out += gap;
     choose(product);
-    EXPECT_EQ(product.streams, product.tiny.streams);
-    return product.streams;
+    return product.tiny.streams;
   };
   EXPECT_TRUE(streams(16385, 16, 0, 4));
   EXPECT_FALSE(streams(16384, 16, 0, 4));
@@ -290,7 +289,7 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(near.tiny.asks_early);
   ContractStep far = tiny(5000, 32, 32, 32);
   choose(far);
-  EXPECT_TRUE(far.prefetches);
+  EXPECT_TRUE(far.tiny.asks);
   for (ContractStep empty : {tiny(0, 4, 4, 4), tiny(2, 0, 4, 4), tiny(2, 4, 0, 4)}) {
     choose(empty);
     EXPECT_EQ(empty.items, 0);
@@ -621,8 +620,7 @@ TEST(ChooseKernel, TinyItemsAreAskedForWhereTheLastCacheDoesNotHoldThem) {
     step.last_cache = last_cache;
     choose(step);
     EXPECT_EQ(step.form, ContractStep::Form::kTiny);
-    EXPECT_EQ(step.tiny.asks, step.prefetches);
-    return step.prefetches;
+    return step.tiny.asks;
   };
   EXPECT_FALSE(asks(1300, 0));
   EXPECT_TRUE(asks(1400, 0));  // 16 MiB

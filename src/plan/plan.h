@@ -81,11 +81,11 @@ struct ContractStep {
   bool groups_lhs = false, groups_rhs = false;  ///< of these operands; else item by item
   std::int64_t run_of_groups = 1;  ///< items that follow each other there: no group crosses its end
   std::int64_t near_panels = 1;    ///< of rhs that meet all rows of a block before the next ones do
-  bool prefetches = false;         ///< what comes next is asked for while this is multiplied
-  std::int64_t asks_apart = 64;    ///< a line for every so many bytes
-  bool asks_for_sums = false;      ///< tiles ask for their sums before they need them
-  bool streams = false;      ///< the result goes past the caches, where it lies on whole lines
-  bool gathers = false;      ///< its rows are put together in the first cache before that
+  bool prefetches = false;       ///< kTiles: what comes next is asked for while this is multiplied
+  std::int64_t asks_apart = 64;  ///< a line for every so many bytes
+  bool asks_for_sums = false;    ///< tiles ask for their sums before they need them
+  bool streams = false;  ///< kTiles: the result goes past the caches, where it lies on whole lines
+  bool gathers = false;  ///< its rows are put together in the first cache before that
   kernel::TinyCall tiny{};   ///< kTiny: a call, but for addresses and the number of products
   bool adds_blocks = false;  ///< kDots: of each item lhs lists K block sums, rhs one more or none
   std::int64_t parts = 1;    ///< kDots, kTiles: each item counts for so many, one for each part_K
