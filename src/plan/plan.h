@@ -196,12 +196,15 @@ DType accumulator_of(kernel::Arithmetic arithmetic);
 /// not say.
 std::int64_t last_cache_bytes();
 
+/// Tasks of a plan at most. The command line says the same number.
+inline constexpr int kMostThreads = 4096;
+
 inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
   return ceil_div(a, b) * b;
 }
 
-inline constexpr std::size_t kScratchAlignment = 64;
+inline constexpr std::size_t kScratchAlignment = 64;  // Plan::workspace_alignment()
 inline constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
 }
