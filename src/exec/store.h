@@ -20,8 +20,8 @@ struct StoreSide {
 /// A block of sums on its way to the result.
 struct StoreBlock {
   const void* sums;
-  std::int64_t sum_row;    ///< panel elements between rows; complex: between re planes
-  std::int64_t sum_plane;  ///< complex: from re to im
+  std::int64_t sum_row;    ///< in reals, from one row of sums to the next
+  std::int64_t sum_plane;  ///< complex: in reals, from re to im
   std::int64_t rows, columns;
   std::byte* out;
   AxisWalk out_rows, out_columns;

@@ -261,6 +261,7 @@ class TileItem {
       if (step.packs_rhs) {
         b_ = item.panels_.rhs(0, block.packed_depth);
         column_bytes_ = kernels.panel_rows(block.packed_depth) * panel_bytes;
+        // KP is more than KC only where a row of the panel is one k.
         skipped_bytes_ = block.at * panel_bytes;
       } else {
         b_ = block.rhs + (item.rhs_columns_.at(block.column) + item.rhs_k_.at(block.at)) *

@@ -32,13 +32,15 @@ inline constexpr std::int64_t kBlock = 128;
 
 /// One call of a register tile.
 ///
-///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
+///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...
 ///
 /// a: rows, any strides. b: K rows of NV vectors, b_k apart; of the last vector only the columns
 /// that exist are read where b is no panel. Complex: a is (re, im) pairs and its strides count
 /// reals; a row of b is all re, then all im; sum has its im plane `sum_plane` reals behind the re
 /// plane. See also ArithmeticKernels::a_along_k.
 struct TileCall {
+  /// Rows of b's panel, ArithmeticKernels::panel_rows(depth): one for each k, or so many for each
+  /// group of k, and head rows before them.
   std::int64_t K;
   const void* a;
   std::int64_t a_row, a_k;
@@ -107,10 +109,9 @@ struct PackCall {
 };
 using PackFunction = void (*)(const PackCall& call);
 
-/// `width` dot products of K elements: lanes run over the items. a and b are panels of `width`
-/// items.
+/// `width` dot products: lanes run over the items. a and b are panels of `width` items.
 struct DotsCall {
-  std::int64_t K;
+  std::int64_t K;  ///< rows of a panel, as in TileCall
   const void* a;
   const void* b;
   int width;
@@ -223,8 +224,8 @@ struct ArithmeticKernels {
   int MR, NV;                    ///< the largest register tile: rows of a, vectors of b
   int wide_MR = 0, wide_NV = 0;  ///< one of fewer rows and more vectors; 0: there is none
   int lanes;                     ///< panel elements in a vector
-  int dots_width;
-  std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  int dots_width;                ///< DotsCall::width: items of a panel of dots
+  std::size_t panel_bytes;       ///< of one element in a panel; complex: re and im
   /// Tiles read rows of a with k side by side: in place, TileCall::a_row bytes apart, or, if that
   /// is 0, in panels that say in their pack how they lie.
   bool a_along_k = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the
-// problem and of the size of the last cache.
+// problem, the target's table, the number of tasks and the size of the last cache.
 
 #include <algorithm>
 #include <cstdlib>
@@ -30,15 +30,16 @@ constexpr std::int64_t kMC = 144, kLargeElementMC = 72;
 constexpr std::int64_t kWholeRows = 264, kNearMC = 96;
 constexpr std::size_t kLargeElement = 16;  // bytes
 // Of rows that share lines as many are packed at a time as take so much, if a line then holds at
-// least so many of them. Measured on a Zen 3 core, as are the next two.
+// least so many of them. Measured on a Zen 3 core.
 constexpr std::int64_t kSharedLinesBytes = 1 << 20, kRowsOfALine = 4;
-// Elements of a packed block of rhs: 2 MiB of f32, or half as many more if that is all. Of one
-// whose lines are spread over far k more columns pay: their lines lie near each other, and lhs is
-// packed once for all of them.
+// Elements of a packed block of rhs: 2 MiB of f32, or half as many more if that is all. Measured on
+// a Zen 3 core.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
 // Wide panels come from the second cache anyway: more columns, for which lhs is packed once. 1.15
 // on W14e, in turns on an Emerald Rapids core.
 constexpr std::int64_t kWideBlockElements = std::int64_t{1} << 20;
+// Of a block whose lines are spread over far k more columns pay: their lines lie near each other,
+// and lhs is packed once for all of them. Measured on a Zen 3 core.
 constexpr std::int64_t kFarLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
@@ -315,14 +316,16 @@ void set_up_group(ContractStep& step, int tasks) {
   }
 }
 
-// Bytes of the result, each position of M and N counted once.
+// Bytes of the result, each position of M and N counted once, by the size of an element in a panel:
+// narrow ones count for as much as they are computed in.
 double result_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
   return static_cast<double>(f.batch_count) *
          multiply_adds(f.M, f.N, static_cast<std::int64_t>(step.kernels->panel_bytes));
 }
 
-// Bytes of all operands and the result, each position of M, N and K counted once.
+// Bytes of all operands and the result, each position of M, N and K counted once, by the same size:
+// of i8 four times as many as lie in memory, of f16 twice as many.
 double total_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
