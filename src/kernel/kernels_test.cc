@@ -291,7 +291,9 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
           expected<Real>(arithmetic, is_swapped ? of_b : of_a, is_swapped ? of_a : of_b, K,
                          {before[re], before[im]}, first);
       ASSERT_NO_FATAL_FAILURE(expect_same(sums[re], wanted.re, where));
-      if (kComplex) ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+      if (kComplex) {
+        ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where));
+      }
     }
   }
 }
@@ -327,7 +329,9 @@ void check_dots(std::mt19937& random, const Kernels& target, Arithmetic arithmet
     where << target.target << ' ' << dtype.name() << " dot " << i << " of " << count << " K " << K
           << " first " << first;
     ASSERT_NO_FATAL_FAILURE(expect_same(sums[at], wanted.re, where.str()));
-    if (kComplex) ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where.str()));
+    if (kComplex) {
+      ASSERT_NO_FATAL_FAILURE(expect_same(sums[im], wanted.im, where.str()));
+    }
   }
 }
 
