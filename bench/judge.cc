@@ -2,10 +2,11 @@
 // Fills the operands that all workers read, and judges what they wrote: elements of the result are
 // computed again in higher precision. Also measures what the machine can do at most.
 //
-//     fill DTYPE EQUATION SHAPE SHAPE -> ok         also computes the elements that are looked at
-//     spoil                           -> ok         fills the result with NaN before somebody
-//     writes it check OUT_DTYPE                 -> ok WORST | wrong WORST WHERE      error as part
-//     of the bound bound THREADS                   -> one line of JSON quit
+//     fill DTYPE EQUATION SHAPE SHAPE -> ok; also computes the elements that are looked at
+//     spoil                           -> ok; fills the result with NaN before somebody writes it
+//     check OUT_DTYPE                 -> ok WORST | wrong WORST WHERE: error as part of the bound
+//     bound THREADS [cpu-time]        -> one line of JSON
+//     quit
 
 #include <sys/mman.h>
 

@@ -24,13 +24,10 @@ import subprocess
 import sys
 import time
 
+import peers
 import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = ["openblas", "openblas-pypi", "blis", "mkl", "onednn-debian", "onednn", "libxsmm", "eigen", "numpy", "torch", "jax", "tensorflow"]
-PYTHON_PEERS = {"numpy": "numpy", "torch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
-PACKAGES = ["mkl", "mkl-include", "onednn", "onednn-devel", "scipy-openblas32", "numpy"]
-OF_LIBRARIES = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "KMP_", "DNNL_", "ONEDNN_", "LIBXSMM_", "NVPL_")
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
 LEAST_ROUNDS = 3  # of a run that is written into the results and the pages
 HOPELESS = 10  # one that is so many times slower is not run again after its way was found, nor judged
@@ -40,17 +37,6 @@ class Gone(Exception):
     """A worker ended, or says nothing any more."""
 
 
-def openblas_core():
-    """What OPENBLAS_CORETYPE has to be for Debian's OpenBLAS: it takes CPUs that are newer than itself for ancient ones."""
-    flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].split("\n")[0].split()
-    ask = "import ctypes; f = ctypes.CDLL('libopenblas.so.0').openblas_get_corename; f.restype = ctypes.c_char_p; print(f())"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-    found = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False, env=environment).stdout
-    if "Prescott" not in found or "avx2" not in flags:
-        return None
-    return "SkylakeX" if "avx512bw" in flags else "Haswell"
-
-
 class Worker:
     """A process that computes with one library."""
 
@@ -58,21 +44,10 @@ class Worker:
 
     def __init__(self, name, command, memory, size, threads, cpus):
         self.name = name
-        environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith(OF_LIBRARIES)}
-        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
-            environment[variable] = str(threads)
-        if name == "openblas" and (core := openblas_core()):
-            environment["OPENBLAS_CORETYPE"] = core
-        if name == "onednn":  # PyPI's sees the CPU as a device of Intel's OpenCL, which lies beside it
-            environment["OCL_ICD_FILENAMES"] = str(Worker.venv / "lib/libintelocl.so")
-            environment["DPCPP_CPU_NUM_CUS"] = str(threads)
-        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        environment["JAX_PLATFORMS"] = "cpu"
         self.process = subprocess.Popen(
             [*command, str(memory), str(size), *([str(threads)] if threads else [])], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[memory], env=environment, text=True, bufsize=1,
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[memory], text=True, bufsize=1,
+            env=peers.environment_of(name, Worker.venv, threads), preexec_fn=lambda: os.sched_setaffinity(0, cpus))
 
     def ask(self, line, seconds=300):
         try:
@@ -140,15 +115,10 @@ def judge_program(options):
 
 def workers_of(options, memory, size, threads, cpus):
     """ours first."""
-    build, venv = options.build, options.venv
     commands = {"batchdot": [our_program(options)]}
-    for peer in options.peers:
-        if peer in PYTHON_PEERS:
-            found = list(venv.glob(f"lib/python3*/site-packages/{PYTHON_PEERS[peer]}"))
-            if found:
-                commands[peer] = [str(venv / "bin" / "python"), str(ROOT / "bench/peers/python_worker.py"), peer]
-        elif (build / "bench/peers" / f"bench_{peer}").exists():
-            commands[peer] = [str(build / "bench/peers" / f"bench_{peer}")]
+    for peer in peers.ALL:
+        if peer.name in options.peers and (command := peers.command_of(peer, options.build, options.venv)):
+            commands[peer.name] = command
     return {name: Worker(name, command, memory, size, threads, cpus) for name, command in commands.items()}
 
 
@@ -207,8 +177,7 @@ def measure(workload, workers, judge, options, notes):
         except Gone as error:
             notes.append(f"{workload.name}: {name}: {error}")
             dismiss(workers, name)
-    peers = [figure.estimate for name, figure in figures.items() if name != "batchdot" and not figure.wrong]
-    best = min(peers, default=math.inf)
+    best = min((figure.estimate for name, figure in figures.items() if name != "batchdot" and not figure.wrong), default=math.inf)
     for turn in range(options.rounds):
         for name, figure in figures.items():
             behind = figure.estimate / best
@@ -300,39 +269,24 @@ def cpu():
     return name, file
 
 
-def versions(options):
-    """{library: version}, of those that are there."""
-    result = {}
-    for peer, package in {"openblas": "libopenblas0-pthread", "blis": "libblis4-openmp", "onednn-debian": "libdnnl2",
-                          "libxsmm": "libxsmm-dev", "eigen": "libeigen3-dev"}.items():
-        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            result[peer] = done.stdout
-    for peer, package in {"mkl": "mkl", "onednn": "onednn", "openblas-pypi": "scipy_openblas32", **PYTHON_PEERS}.items():
-        for found in options.venv.glob(f"lib/python3*/site-packages/{package}-*.dist-info"):
-            result[peer] = found.name.removeprefix(package + "-").removesuffix(".dist-info")
-    return result
-
-
 def set_up(options):
     """Builds our programs and those of the peers, and makes the Python environment. Debian packages are make's."""
     if not (options.venv / "bin/python").exists():
         subprocess.run([sys.executable, "-m", "venv", options.venv], check=True)
-    packages = PACKAGES + (["torch"] if options.torch or options.all else []) + (["jax", "tensorflow"] if options.all else [])
     has = {path.name.split("-")[0] for path in options.venv.glob("lib/python3*/site-packages/*.dist-info")}
-    missing = [package for package in packages if package.replace("-", "_") not in has]
+    missing = [package for package in peers.packages(options) if peers.in_dist_info(package) not in has]
     if missing:
         print("installing from PyPI:", *missing, flush=True)
         for package in missing:
             command = [options.venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", package]
             if subprocess.run(command, check=False).returncode:
                 print(f"{package} cannot be installed here; the run goes without it")
-    build, peers = options.build, options.build / "bench/peers"
+    build, programs = options.build, options.build / "bench/peers"
     subprocess.run(["cmake", "--build", build, "--target", "bench_batchdot", "bench_judge"], check=True,
                    stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "-S", ROOT / "bench/peers", "-B", peers, "-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++",
+    subprocess.run(["cmake", "-S", ROOT / "bench/peers", "-B", programs, "-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++",
                     f"-DBATCHDOT_BUILD={build}", f"-DVENV={options.venv}"], check=True, stdout=subprocess.DEVNULL)
-    if subprocess.run(["cmake", "--build", peers, "--", "-k", "0"], check=False, stdout=subprocess.DEVNULL).returncode:
+    if subprocess.run(["cmake", "--build", programs, "--", "-k", "0"], check=False, stdout=subprocess.DEVNULL).returncode:
         print("some of the peers' programs cannot be built here; the run goes without them")
 
 
@@ -361,7 +315,7 @@ def need(*programs):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="W1,W7", help="workloads whose names begin so, up to a '_' or '.'; or groups")
-    parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(PEERS)}; 'none' for none")
+    parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(peers.NAMES)}; 'none' for none")
     parser.add_argument("--threads", type=threads_of, default="1,all", metavar="1,all")
     parser.add_argument("--quick", action="store_true", help="3 short rounds instead of 9")
     parser.add_argument("--rounds", type=int, help=f"with fewer than {LEAST_ROUNDS} the pages stay as they are")
@@ -390,10 +344,10 @@ def parse():
     options.is_complete = not is_narrowed and options.rounds >= LEAST_ROUNDS
     options.build = options.build.resolve()
     options.venv = (options.venv or options.build / "bench/venv").absolute()
-    options.peers = PEERS if not options.peers else [] if options.peers == "none" else options.peers.split(",")
-    unknown = set(options.peers) - set(PEERS)
+    options.peers = peers.NAMES if not options.peers else [] if options.peers == "none" else options.peers.split(",")
+    unknown = set(options.peers) - set(peers.NAMES)
     if unknown:
-        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(peers.NAMES)}")
     options.seconds = 0.015 if options.quick else 0.04
     return options
 
@@ -499,9 +453,9 @@ class Run:
             raise RuntimeError("batchdot is gone: " + self.notes[-1])
 
     def document(self, name, summary):
-        return {"cpu": name, "cpus": len(self.cpus), "libraries": versions(self.options), "rounds": self.options.rounds,
-                "seconds": round(time.monotonic() - self.began), "bounds": self.bounds, "summary": summary,
-                "rows": self.rows, "notes": self.notes}
+        return {"cpu": name, "cpus": len(self.cpus), "libraries": peers.versions(self.options.venv),
+                "rounds": self.options.rounds, "seconds": round(time.monotonic() - self.began), "bounds": self.bounds,
+                "summary": summary, "rows": self.rows, "notes": self.notes}
 
 
 def end_all(crew):

@@ -3,11 +3,11 @@
 // A program that computes problems with one library, told by lines on its standard input. A library
 // has a process of its own, as several of them export the same names.
 //
-//     load DTYPE EQUATION SHAPE SHAPE   -> ok SECONDS OUT_DTYPE HOW | no REASON
-//     run CALLS                         -> SECONDS, of all calls together
-//     store                             -> ok: the result of the last call lies in the shared
-//     memory cpu-time                          -> ok: from now on processor time, of all threads
-//     together quit
+//     load DTYPE EQUATION SHAPE SHAPE -> ok SECONDS OUT_DTYPE HOW | no REASON
+//     run CALLS                       -> SECONDS, of all calls together
+//     store                           -> ok: the last call's result lies in the shared memory
+//     cpu-time                        -> ok: from now on processor time, of all threads together
+//     quit
 
 #include <functional>
 #include <string>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker for libraries of Python: python_worker.py LIBRARY FILE_DESCRIPTOR BYTES THREADS. bench/worker.h says how it
-is talked to. LIBRARY is numpy, torch, jax or tensorflow."""
+is talked to. LIBRARY is one that has a function `<name>_ways` below."""
 
 import mmap
 import sys
@@ -168,7 +168,7 @@ def use_processor_time():
 def main():
     library, descriptor, size, threads = sys.argv[1], *map(int, sys.argv[2:5])
     memory = mmap.mmap(descriptor, size)
-    find_ways = {"numpy": numpy_ways, "torch": torch_ways, "jax": jax_ways, "tensorflow": tensorflow_ways}[library]
+    find_ways = globals()[f"{library}_ways"]
     problem = run = last = None
     for line in sys.stdin:
         word, _, rest = line.rstrip("\n").partition(" ")

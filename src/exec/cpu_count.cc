@@ -15,12 +15,11 @@
 
 #include "src/core/text.h"
 #include "src/core/utf8.h"
+#include "src/plan/plan.h"
 
 namespace batchdot {
 
 namespace {
-
-constexpr int kMaxThreads = 4096;
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -106,7 +105,7 @@ std::optional<int> cpus_of_group(int version, const std::string& folder) {
   std::from_chars(quota_text.data(), quota_text.data() + quota_text.size(), quota);
   if (quota <= 0 || period <= 0) return std::nullopt;
   const std::int64_t cpus = quota / period + (quota % period > 0 ? 1 : 0);
-  return static_cast<int>(std::min<std::int64_t>(cpus, kMaxThreads));
+  return static_cast<int>(std::min<std::int64_t>(cpus, kMostThreads));
 }
 
 }  // namespace
@@ -150,9 +149,9 @@ int parse_thread_count(std::string_view text_of_count) {
   int threads = 0;
   const char* end = text_of_count.data() + text_of_count.size();
   const auto [stop, error] = std::from_chars(text_of_count.data(), end, threads);
-  if (error != std::errc() || stop != end || threads < 1 || threads > kMaxThreads) {
+  if (error != std::errc() || stop != end || threads < 1 || threads > kMostThreads) {
     throw Error(ErrorCode::kUsage, text("threads: BATCHDOT_NUM_THREADS is not a number from 1 to ",
-                                        kMaxThreads, ": ", quoted(text_of_count)));
+                                        kMostThreads, ": ", quoted(text_of_count)));
   }
   return threads;
 }

@@ -25,11 +25,7 @@ class DotsItems {
         line_(rows_in_line(step.folded.batch)),
         scratch_(task.scratch),
         control_(*task.control),
-        lhs_(address_of(step.lhs, step.lhs_dtype, task)),
-        rhs_(address_of(step.rhs, step.rhs_dtype, task)),
-        out_(address_of(step.out, step.out_dtype, task)),
-        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
-        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
+        memory_(step, task) {}
 
   // Items first .. last-1 of the batch. False if the run was stopped before they were done.
   bool run(std::int64_t first, std::int64_t last) {
@@ -59,8 +55,8 @@ class DotsItems {
     const std::int64_t bytes = element_bytes(accumulator_of(step_.arithmetic));
     kernel::AddCall call{};
     call.count = step_.folded.K;
-    call.list = lhs_ + at * call.count * bytes;
-    call.rest = rhs_ == nullptr ? nullptr : rhs_ + at * bytes;
+    call.list = memory_.lhs + at * call.count * bytes;
+    call.rest = memory_.rhs == nullptr ? nullptr : memory_.rhs + at * bytes;
     call.sum = scratch_ + layout_.sums;
     kernel::add_blocks(step_.arithmetic)(call);
   }
@@ -80,8 +76,8 @@ class DotsItems {
     std::int64_t k = 0;
     do {
       call.K = std::min(f.K - k, step_.blocking.KC);
-      call.a = lhs_ + (row.lhs + k) * element;
-      call.b = rhs_ + (row.rhs + k) * element;
+      call.a = memory_.lhs + (row.lhs + k) * element;
+      call.b = memory_.rhs + (row.rhs + k) * element;
       kernels_.row_dots(call);
       call.first = false;
       k += call.K;
@@ -103,10 +99,10 @@ class DotsItems {
       const std::int64_t depth = std::min(f.K - k, step_.blocking.KC);
       const AxisWalk lhs_k = walk(f.k, Side::kLhs, k, depth, scratch_ + layout_.lhs_k);
       const AxisWalk rhs_k = walk(f.k, Side::kRhs, k, depth, scratch_ + layout_.rhs_k);
-      pack(lhs_, step_.lhs_dtype, step_.lhs_conjugate, lhs, lhs_k,
+      pack(memory_.lhs, step_.lhs_dtype, step_.lhs_conjugate, lhs, lhs_k,
            base_of(f.batch, Side::kLhs, at) + base_of(f.k, Side::kLhs, k), count, depth,
            layout_.panels_lhs);
-      pack(rhs_, step_.rhs_dtype, step_.rhs_conjugate, rhs, rhs_k,
+      pack(memory_.rhs, step_.rhs_dtype, step_.rhs_conjugate, rhs, rhs_k,
            base_of(f.batch, Side::kRhs, at) + base_of(f.k, Side::kRhs, k), count, depth,
            layout_.panels_rhs);
       call.K = kernels_.panel_rows(depth);
@@ -143,14 +139,12 @@ class DotsItems {
     block.sum_plane = layout_.chunk;
     block.rows = 1;
     block.columns = count;
-    block.out = out_ + base_of(batch, Side::kOut, at) * out_bytes;
+    block.out = memory_.out + base_of(batch, Side::kOut, at) * out_bytes;
     block.out_columns = walk(batch, Side::kOut, at, count, scratch_ + layout_.out_items);
-    const Finish& finish = step_.finish;
-    block.scale =
-        place_side(scale_, finish.scale_dtype, Side::kScale, 0, {step_.folded.m, 0, 1, {}},
-                   {batch, at, count, scratch_ + layout_.scale_items});
-    block.bias = place_side(bias_, finish.bias_dtype, Side::kBias, 0, {step_.folded.m, 0, 1, {}},
-                            {batch, at, count, scratch_ + layout_.bias_items});
+    block.scale = scale_of(step_, memory_, 0, {step_.folded.m, 0, 1, {}},
+                           {batch, at, count, scratch_ + layout_.scale_items});
+    block.bias = bias_of(step_, memory_, 0, {step_.folded.m, 0, 1, {}},
+                         {batch, at, count, scratch_ + layout_.bias_items});
     store(step_, block);
   }
 
@@ -160,11 +154,7 @@ class DotsItems {
   std::int64_t line_;
   std::byte* scratch_;
   const RunControl& control_;
-  const std::byte* lhs_;
-  const std::byte* rhs_;
-  std::byte* out_;
-  const std::byte* scale_;
-  const std::byte* bias_;
+  const StepMemory memory_;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 #pragma once
 // The loops around the kernels: what a task does of a step.
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>

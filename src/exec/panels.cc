@@ -4,6 +4,7 @@
 
 #include "src/exec/panels.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace batchdot {

@@ -2,7 +2,6 @@
 #pragma once
 // The packed operands of a tiles step: where their panels lie, and how they are filled.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 

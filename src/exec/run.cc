@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <functional>
+#include <span>
+#include <string>
 #include <string_view>
-#include <utility>
+#include <variant>
 
-#include "batchdot/notation.h"
-#include "src/core/checked.h"
 #include "src/core/text.h"
 #include "src/exec/loops.h"
 

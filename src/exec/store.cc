@@ -36,8 +36,6 @@ kernel::StoreOperand operand_of(const StoreSide& side, DType dtype, const Run& r
           columns.step(side.columns)};
 }
 
-}  // namespace
-
 StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t offset,
                      const BlockAxis& rows, const BlockAxis& columns) {
   if (base == nullptr) return {};
@@ -45,6 +43,18 @@ StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t
   return {base + offset * element_bytes(dtype),
           walk(rows.axes, side, rows.first, rows.count, rows.table),
           walk(columns.axes, side, columns.first, columns.count, columns.table)};
+}
+
+}  // namespace
+
+StoreSide scale_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                   const BlockAxis& rows, const BlockAxis& columns) {
+  return place_side(memory.scale, step.finish.scale_dtype, Side::kScale, offset, rows, columns);
+}
+
+StoreSide bias_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                  const BlockAxis& rows, const BlockAxis& columns) {
+  return place_side(memory.bias, step.finish.bias_dtype, Side::kBias, offset, rows, columns);
 }
 
 void store(const ContractStep& step, const StoreBlock& block) {

@@ -20,8 +20,8 @@ struct StoreSide {
 /// A block of sums on its way to the result.
 struct StoreBlock {
   const void* sums;        ///< of first_row and the rows after it
-  std::int64_t sum_row;    ///< panel elements between rows; complex: between re planes
-  std::int64_t sum_plane;  ///< complex: from re to im
+  std::int64_t sum_row;    ///< in reals, from one row of sums to the next
+  std::int64_t sum_plane;  ///< complex: in reals, from re to im
   std::int64_t first_row;  ///< where the walks of rows begin
   std::int64_t rows, columns;
   bool streams;  ///< StoreCall::streams
@@ -37,10 +37,12 @@ struct BlockAxis {
   std::byte* table;
 };
 
-/// The part of `base`, scale or bias, that a block meets; `offset` is that of its batch item, in
-/// elements. None if base is null.
-StoreSide place_side(const std::byte* base, DType dtype, Side side, std::int64_t offset,
-                     const BlockAxis& rows, const BlockAxis& columns);
+/// The parts of scale and bias that a block meets; `offset` is that of its batch item, in elements.
+/// None where the step has none.
+StoreSide scale_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                   const BlockAxis& rows, const BlockAxis& columns);
+StoreSide bias_of(const ContractStep& step, const StepMemory& memory, std::int64_t offset,
+                  const BlockAxis& rows, const BlockAxis& columns);
 
 /// Stores the block, finished as the step says.
 void store(const ContractStep& step, const StoreBlock& block);

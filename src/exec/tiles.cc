@@ -31,11 +31,7 @@ class TileItem {
         layout_(layout),
         scratch_(task.scratch),
         control_(*task.control),
-        lhs_(address_of(step.lhs, step.lhs_dtype, task)),
-        rhs_(address_of(step.rhs, step.rhs_dtype, task)),
-        out_(address_of(step.out, step.out_dtype, task)),
-        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
-        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)),
+        memory_(step, task),
         is_complex_(accumulator_of(step.arithmetic).is_complex()),
         tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile),
         panels_(step, layout, task.scratch),
@@ -135,24 +131,23 @@ class TileItem {
     rows_ = std::min(blocking_.row_block, folded_.M - row0_);
     columns_ = std::min(blocking_.column_block, folded_.N - column0_);
     sum_row_ = (columns_ + blocking_.NR - 1) / blocking_.NR * blocking_.NR * (is_complex_ ? 2 : 1);
-    lhs_item_ =
-        lhs_ + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) * element_bytes(step_.lhs_dtype);
-    rhs_item_ = rhs_ + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) *
-                           element_bytes(step_.rhs_dtype);
-    out_item_ = out_ + (batch.out + base_of(folded_.m, Side::kOut, row0_) +
-                        base_of(folded_.n, Side::kOut, column0_)) *
-                           element_bytes(step_.out_dtype);
+    lhs_item_ = memory_.lhs + (batch.lhs + base_of(folded_.m, Side::kLhs, row0_)) *
+                                  element_bytes(step_.lhs_dtype);
+    rhs_item_ = memory_.rhs + (batch.rhs + base_of(folded_.n, Side::kRhs, column0_)) *
+                                  element_bytes(step_.rhs_dtype);
+    out_item_ = memory_.out + (batch.out + base_of(folded_.m, Side::kOut, row0_) +
+                               base_of(folded_.n, Side::kOut, column0_)) *
+                                  element_bytes(step_.out_dtype);
     lhs_rows_ = walk(folded_.m, Side::kLhs, row0_, rows_, scratch(layout_.lhs_rows));
     out_rows_ = walk(folded_.m, Side::kOut, row0_, rows_, scratch(layout_.out_rows));
     rhs_columns_ = walk(folded_.n, Side::kRhs, column0_, columns_, scratch(layout_.rhs_columns));
     out_columns_ = walk(folded_.n, Side::kOut, column0_, columns_, scratch(layout_.out_columns));
-    const Finish& finish = step_.finish;
-    scale_block_ = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
-                              {folded_.m, row0_, rows_, scratch(layout_.scale_rows)},
-                              {folded_.n, column0_, columns_, scratch(layout_.scale_columns)});
-    bias_block_ = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
-                             {folded_.m, row0_, rows_, scratch(layout_.bias_rows)},
-                             {folded_.n, column0_, columns_, scratch(layout_.bias_columns)});
+    scale_block_ = scale_of(step_, memory_, batch.scale,
+                            {folded_.m, row0_, rows_, scratch(layout_.scale_rows)},
+                            {folded_.n, column0_, columns_, scratch(layout_.scale_columns)});
+    bias_block_ =
+        bias_of(step_, memory_, batch.bias, {folded_.m, row0_, rows_, scratch(layout_.bias_rows)},
+                {folded_.n, column0_, columns_, scratch(layout_.bias_columns)});
   }
 
   // Blocks of columns, of k, of rows; once for K = 0 too: the sums are zeros then.
@@ -318,6 +313,7 @@ class TileItem {
       if (step.packs_rhs) {
         b_ = item.panels_.rhs(0, block.packed_depth);
         column_bytes_ = kernels.panel_rows(block.packed_depth) * panel_bytes;
+        // KP is more than KC only where a row of the panel is one k.
         skipped_bytes_ = block.at * panel_bytes;
       } else {
         b_ = block.rhs + (item.rhs_columns_.at(block.column) + item.rhs_k_.at(block.at)) *
@@ -478,11 +474,7 @@ class TileItem {
   const TileScratch& layout_;
   std::byte* scratch_;
   const RunControl& control_;
-  const std::byte* lhs_;
-  const std::byte* rhs_;
-  std::byte* out_;
-  const std::byte* scale_;
-  const std::byte* bias_;
+  const StepMemory memory_;
   const bool is_complex_;
   const kernel::TileFunction (&tiles_)[kernel::kMaxMR][kernel::kMaxNV];
 

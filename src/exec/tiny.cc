@@ -12,9 +12,7 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
               std::int64_t last) {
   const kernel::FloatModeGuard mode(mode_of(step.arithmetic));
   const FoldedAxes& axes = step.folded.batch;
-  const std::byte* lhs = address_of(step.lhs, step.lhs_dtype, task);
-  const std::byte* rhs = address_of(step.rhs, step.rhs_dtype, task);
-  std::byte* out = address_of(step.out, step.out_dtype, task);
+  const StepMemory memory(step, task);
   const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);  // nothing is converted
   kernel::TinyCall call = step.tiny;
   for (std::int64_t item = first; item < last; ++item) {
@@ -27,15 +25,15 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
         const std::int64_t inner = axes.back().extent;
         call.items = std::min(call.items, inner - at % inner);
       }
-      call.a = lhs + batch.lhs * bytes;
-      call.b = rhs + batch.rhs * bytes;
-      call.out = out + batch.out * bytes;
+      call.a = memory.lhs + batch.lhs * bytes;
+      call.b = memory.rhs + batch.rhs * bytes;
+      call.out = memory.out + batch.out * bytes;
       step.kernels->tiny(call);
       at += call.items;
     }
     if (finish_item(*task.control)) break;
   }
-  if (step.streams) kernel::finish_streams();
+  if (call.streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

@@ -25,11 +25,7 @@ class VectorItem {
         control_(*task.control),
         element_(static_cast<std::int64_t>(step.kernels->panel_bytes)),
         out_element_(element_bytes(step.out_dtype)),
-        lhs_(address_of(step.lhs, step.lhs_dtype, task)),
-        rhs_(address_of(step.rhs, step.rhs_dtype, task)),
-        out_(address_of(step.out, step.out_dtype, task)),
-        scale_(address_of(step.finish.scale, step.finish.scale_dtype, task)),
-        bias_(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
+        memory_(step, task) {}
 
   void run(const Odometer& batch, std::int64_t column_block) {
     const std::int64_t column = column_block * step_.blocking.column_block;
@@ -37,9 +33,9 @@ class VectorItem {
     StoreBlock block{};
     block.rows = folded_.M;
     block.columns = columns;
-    block.out = out_ + (batch.out + base_of(folded_.m, Side::kOut, 0) +
-                        base_of(folded_.n, Side::kOut, column)) *
-                           out_element_;
+    block.out = memory_.out + (batch.out + base_of(folded_.m, Side::kOut, 0) +
+                               base_of(folded_.n, Side::kOut, column)) *
+                                  out_element_;
     if (step_.is_direct) {
       return multiply(batch, column, columns, block.out,
                       folded_.M == 1 ? 0 : *one_stride(folded_.m, Side::kOut));
@@ -62,8 +58,8 @@ class VectorItem {
     std::int64_t k = 0;
     do {
       call.K = std::min(folded_.K - k, step_.blocking.KC);
-      call.a = lhs_ + (batch.lhs + k) * element_;
-      call.b = rhs_ + (batch.rhs + column * call.b_row + k) * element_;
+      call.a = memory_.lhs + (batch.lhs + k) * element_;
+      call.b = memory_.rhs + (batch.rhs + column * call.b_row + k) * element_;
       step_.kernels->vector_rows[folded_.M - 1](call);
       call.first = false;
       k += call.K;
@@ -77,13 +73,12 @@ class VectorItem {
     block.out_rows = walk(folded_.m, Side::kOut, 0, block.rows, scratch_ + layout_.out_rows);
     block.out_columns =
         walk(folded_.n, Side::kOut, column, block.columns, scratch_ + layout_.out_columns);
-    const Finish& finish = step_.finish;
-    block.scale = place_side(scale_, finish.scale_dtype, Side::kScale, batch.scale,
-                             {folded_.m, 0, block.rows, scratch_ + layout_.scale_rows},
-                             {folded_.n, column, block.columns, scratch_ + layout_.scale_columns});
-    block.bias = place_side(bias_, finish.bias_dtype, Side::kBias, batch.bias,
-                            {folded_.m, 0, block.rows, scratch_ + layout_.bias_rows},
-                            {folded_.n, column, block.columns, scratch_ + layout_.bias_columns});
+    block.scale = scale_of(step_, memory_, batch.scale,
+                           {folded_.m, 0, block.rows, scratch_ + layout_.scale_rows},
+                           {folded_.n, column, block.columns, scratch_ + layout_.scale_columns});
+    block.bias = bias_of(step_, memory_, batch.bias,
+                         {folded_.m, 0, block.rows, scratch_ + layout_.bias_rows},
+                         {folded_.n, column, block.columns, scratch_ + layout_.bias_columns});
     store(step_, block);
   }
 
@@ -93,11 +88,7 @@ class VectorItem {
   std::byte* scratch_;
   const RunControl& control_;
   std::int64_t element_, out_element_;
-  const std::byte* lhs_;
-  const std::byte* rhs_;
-  std::byte* out_;
-  const std::byte* scale_;
-  const std::byte* bias_;
+  const StepMemory memory_;
 };
 
 }  // namespace

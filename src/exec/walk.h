@@ -14,6 +14,22 @@ inline std::int64_t element_bytes(DType dtype) {
   return static_cast<std::int64_t>(dtype.size_bytes());
 }
 
+// Where the operands and the result of a step lie; null: there is none.
+struct StepMemory {
+  const std::byte* lhs;
+  const std::byte* rhs;
+  std::byte* out;
+  const std::byte* scale;
+  const std::byte* bias;
+
+  StepMemory(const ContractStep& step, const TaskContext& task)
+      : lhs(address_of(step.lhs, step.lhs_dtype, task)),
+        rhs(address_of(step.rhs, step.rhs_dtype, task)),
+        out(address_of(step.out, step.out_dtype, task)),
+        scale(address_of(step.finish.scale, step.finish.scale_dtype, task)),
+        bias(address_of(step.finish.bias, step.finish.bias_dtype, task)) {}
+};
+
 inline kernel::FloatMode mode_of(kernel::Arithmetic arithmetic) {
   return arithmetic == kernel::Arithmetic::kBF16 ? kernel::FloatMode::kFlush
                                                  : kernel::FloatMode::kDefault;

@@ -90,36 +90,51 @@ HWY_INLINE void each_vector(T* x, std::int64_t count, const Step& step) {
   }
 }
 
+/// activate_by_function of `count` elements, in place.
+template <class T>
+void activate_run_by_function(Activation activation, T* x, std::int64_t count) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  using A = ActivationConstants<T>;
+  const V one = hn::Set(d, T{1});
+  const V half = hn::Set(d, T(0.5));
+  switch (activation) {
+    case Activation::kTanh:
+      return each_vector(x, count, [=](V t) HWY_ATTR { return tanh_lanes(d, t); });
+    case Activation::kGelu:
+      return each_vector(x, count, [=](V t) HWY_ATTR {
+        const V e = erf_lanes(d, hn::Mul(t, hn::Set(d, A::kRootHalf)));
+        return hn::Mul(hn::Mul(half, t), hn::Add(one, e));
+      });
+    case Activation::kGeluTanh:
+      return each_vector(x, count, [=](V t) HWY_ATTR {
+        const V stretched = hn::MulAdd(hn::Mul(t, t), hn::Set(d, A::kCubic), one);
+        const V e = tanh_lanes(d, hn::Mul(hn::Mul(t, hn::Set(d, A::kRootTwoByPi)), stretched));
+        return hn::Mul(hn::Mul(half, t), hn::Add(one, e));
+      });
+    case Activation::kNone:
+    case Activation::kRelu:
+      break;
+  }
+}
+
 /// activate_scalar of `count` elements, in place.
 template <class T>
 void activate_run(Activation activation, T* x, std::int64_t count) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const V zero = hn::Zero(d);
-  if (activation == Activation::kNone) return;
-  if (activation == Activation::kRelu) {
-    return each_vector(x, count, [=](V t) HWY_ATTR {
-      return hn::IfThenElse(hn::Or(hn::Lt(t, zero), hn::Eq(t, zero)), zero, t);
-    });
-  }
-  if constexpr (std::is_floating_point_v<T>) {
-    using A = ActivationConstants<T>;
-    const V one = hn::Set(d, T{1});
-    const V half = hn::Set(d, T(0.5));
-    if (activation == Activation::kTanh) {
-      return each_vector(x, count, [=](V t) HWY_ATTR { return tanh_lanes(d, t); });
-    }
-    if (activation == Activation::kGelu) {
+  switch (activation) {
+    case Activation::kNone:
+      return;
+    case Activation::kRelu:
       return each_vector(x, count, [=](V t) HWY_ATTR {
-        const V e = erf_lanes(d, hn::Mul(t, hn::Set(d, A::kRootHalf)));
-        return hn::Mul(hn::Mul(half, t), hn::Add(one, e));
+        return hn::IfThenElse(hn::Or(hn::Lt(t, zero), hn::Eq(t, zero)), zero, t);
       });
-    }
-    each_vector(x, count, [=](V t) HWY_ATTR {
-      const V stretched = hn::MulAdd(hn::Mul(t, t), hn::Set(d, A::kCubic), one);
-      const V e = tanh_lanes(d, hn::Mul(hn::Mul(t, hn::Set(d, A::kRootTwoByPi)), stretched));
-      return hn::Mul(hn::Mul(half, t), hn::Add(one, e));
-    });
+    case Activation::kGelu:
+    case Activation::kGeluTanh:
+    case Activation::kTanh:
+      if constexpr (std::is_floating_point_v<T>) activate_run_by_function(activation, x, count);
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
 namespace batchdot::kernel {
@@ -112,7 +111,7 @@ void set_bf16_avx512(ArithmeticKernels& kernels) {
   kernels.MR = kMR;
   kernels.NV = kNV;
   kernels.wide_MR = kernels.wide_NV = 0;
-  kernels.asks = false;
+  kernels.asks = kernels.streams = false;
   kernels.lanes = kLanes;
   kernels.dots_width = kDotsVectors * kLanes;
   kernels.panel_bytes = 4;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // complex64 and complex128.
 
-#include <cstddef>
 #include <type_traits>
 
 #include "src/kernel/targets.h"  // before Highway

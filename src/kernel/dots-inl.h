@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"

@@ -244,7 +244,7 @@ void set_i8_amx(ArithmeticKernels& kernels) {
   kernels.MR = kMR;
   kernels.NV = kNV;
   kernels.head_rows = 0;
-  kernels.a_along_k = true;
+  kernels.a_along_k = kernels.rows_stay = true;
   kernels.release = release;
   kernels.dots = i8_dots_without_head();
   [&]<int... I>(std::integer_sequence<int, I...>) {

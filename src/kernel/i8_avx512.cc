@@ -104,7 +104,7 @@ bool has_avx512_vnni() {
 void set_i8_avx512(ArithmeticKernels& kernels) {
   kernels.MR = kMR;
   kernels.NV = kNV;
-  kernels.asks = false;
+  kernels.asks = kernels.streams = false;
   kernels.lanes = kLanes;
   kernels.dots_width = kDotsVectors * kLanes;
   kernels.panel_bytes = 4;

@@ -32,13 +32,15 @@ inline constexpr std::int64_t kBlock = 128;
 
 /// One call of a register tile.
 ///
-///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...   for `K` steps of k
+///     sum[i][j] = (first ? nothing : sum[i][j])  +  block 0  +  block 1 ...
 ///
 /// a: rows, any strides. b: K rows of NV vectors, b_k apart; of the last vector only the columns
 /// that exist are read where b is no panel. Complex: a is (re, im) pairs and its strides count
 /// reals; a row of b is all re, then all im; sum has its im plane `sum_plane` reals behind the re
 /// plane. See also ArithmeticKernels::a_along_k.
 struct TileCall {
+  /// Rows of b's panel, ArithmeticKernels::panel_rows(depth): one for each k, or so many for each
+  /// group of k, and head rows before them.
   std::int64_t K;
   const void* a;
   std::int64_t a_row, a_k;
@@ -51,7 +53,7 @@ struct TileCall {
   bool first;   ///< sum holds nothing yet and is not read
   /// May be set where the call is the first and only one for these sums, K is at most a block,
   /// `columns` fill NV vectors, and sum and its rows are aligned to a vector: lines are written
-  /// past the caches.
+  /// past the caches, where ArithmeticKernels::streams.
   bool streams;
   bool prefetches_sums;  ///< sum may not be in the first cache
   /// So many tiles one after the other, all alike: the next one begins so many bytes further.
@@ -110,10 +112,9 @@ using PackFunction = void (*)(const PackCall& call);
 /// So many panel elements are written at a time where rows are widened as they lie.
 inline constexpr int kWidenedAtOnce = 16;
 
-/// `width` dot products of K elements: lanes run over the items. a and b are panels of `width`
-/// items.
+/// `width` dot products: lanes run over the items. a and b are panels of `width` items.
 struct DotsCall {
-  std::int64_t K;
+  std::int64_t K;  ///< rows of a panel, as in TileCall
   const void* a;
   const void* b;
   int width;
@@ -188,6 +189,7 @@ AddFunction add_blocks(Arithmetic arithmetic);
 
 /// What an activation does to an element before it is converted; docs/numerics.md has the steps.
 enum class Activation : std::uint8_t { kNone, kRelu, kGelu, kGeluTanh, kTanh };
+inline constexpr int kActivations = 5;
 
 /// An operand of the store, in elements of out; of a complex out scale is real. Null: none.
 struct StoreOperand {
@@ -227,17 +229,21 @@ struct ArithmeticKernels {
   int MR, NV;                    ///< the largest register tile: rows of a, vectors of b
   int wide_MR = 0, wide_NV = 0;  ///< one of fewer rows and more vectors; 0: there is none
   int lanes;                     ///< panel elements in a vector
-  int dots_width;
-  std::size_t panel_bytes;  ///< of one element in a panel; complex: re and im
+  int dots_width;                ///< DotsCall::width: items of a panel of dots
+  std::size_t panel_bytes;       ///< of one element in a panel; complex: re and im
   /// Tiles read rows of a with k side by side: in place, TileCall::a_row bytes apart, or, if that
   /// is 0, in panels that say in their pack how they lie.
   bool a_along_k = false;
+  /// Rows of a tile are to stay in the first cache while all panels of a block pass by. A result
+  /// that goes past the caches is put together beside them.
+  bool rows_stay = false;
   int k_group = 1;  ///< k that belong together in a panel; missing ones of the last group are zero
   int group_rows = 1;                         ///< panel rows of a group
   int head_rows = 0;                          ///< panel rows before the first group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
   bool asks = false;                          ///< tiles ask for TileCall::ask
+  bool streams = false;                       ///< tiles take TileCall::streams
   bool loops = false;                         ///< plain loops over std::fma, many times slower
   void (*release)() = nullptr;  ///< after the last tile of a thread; null: nothing to do
   StreamFunction stream;

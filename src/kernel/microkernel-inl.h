@@ -321,9 +321,9 @@ HWY_INLINE void tiles_real(const TileCall& call) {
 /// bits do not depend on MR, NV, M, N, the batch or the threads.
 ///
 /// Registers: MR * NV accumulators + NV of B + 1 of A. 6 x 2 takes 15 of the 16 that AVX2 has; 8 x
-/// 3 takes 28 of 32 with AVX-512. k is unrolled by four: without it GCC 12 loses up to 40 % for
-/// small K. Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
-/// (2008).
+/// 3 takes 28 of 32 with AVX-512, 6 x 4 takes 29. k is unrolled by four: without it GCC 12 loses up
+/// to 40 % for small K. Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix
+/// Multiplication" (2008).
 template <class T, int MR, int NV>
 void tile_real(const TileCall& call) {
   tiles_real<T, MR, NV, MultiplyLanes>(call);

@@ -66,12 +66,12 @@ HWY_INLINE void pack_runs(const PackCall& call) {
 }
 
 template <class Source, class Packed>
-HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row, std::int64_t first_k) {
+HWY_INLINE void pack_one_by_one(const PackCall& call, int first_row) {
   const Source* source = static_cast<const Source*>(call.source);
   Packed* panel = static_cast<Packed*>(call.panel);
   for (int r = first_row; r < call.rows; ++r) {
     const Source* from = source + row_offset(call, r);
-    for (std::int64_t k = first_k; k < call.K; ++k) {
+    for (std::int64_t k = 0; k < call.K; ++k) {
       panel[k * call.width + r] = convert<Packed>(from[k_offset(call, k)]);
     }
   }
@@ -164,7 +164,7 @@ HWY_INLINE void pack_transposed(D d, const PackCall& call, int first_row) {
   if constexpr (kLanes > kStep) {
     pack_transposed(hn::Half<D>(), call, r);
   } else {
-    pack_one_by_one<T, T>(call, r, 0);
+    pack_one_by_one<T, T>(call, r);
   }
 }
 #endif  // HWY_SCALAR
@@ -188,7 +188,7 @@ void pack_real(const PackCall& call) {
     }
   }
 #endif
-  pack_one_by_one<Source, Packed>(call, 0, 0);
+  pack_one_by_one<Source, Packed>(call, 0);
 }
 
 /// PackCall for elements that are only moved.

@@ -67,6 +67,7 @@ ArithmeticKernels real_kernels() {
       fill_tiles<kWideMR, kWideNV>(kernels.tile, kTile);
     }
     kernels.asks = true;
+    kernels.streams = true;
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR
     if constexpr (std::is_floating_point_v<T>) {

@@ -21,10 +21,10 @@ namespace batchdot::kernel::HWY_NAMESPACE {
 
 inline constexpr int kScalarLanes = 4;
 
-// Register tiles. 32 vector registers: 8 x 3, which loads least for each multiply-add and is at the
-// peak from K = 16 up, and 6 x 4, where whole rows of the result are one panel; 16 registers: 6
-// x 2. Complex numbers take two accumulators for an element, integers want registers for products,
-// those of 64 bits on AVX2 for their halves too.
+// Register tiles. 32 vector registers: 8 x 3, which is at the peak from K = 16 up, and 6 x 4, which
+// loads a little less and takes whole rows of the result as one panel; 16 registers: 6 x 2. Complex
+// numbers take two accumulators for an element, integers want registers for products, those of 64
+// bits on AVX2 for their halves too.
 #if HWY_TARGET == HWY_AVX2
 inline constexpr int kRealMR = 6, kRealNV = 2, kComplexMR = 6, kComplexNV = 1;
 inline constexpr int kWideMR = 0, kWideNV = 0;

@@ -12,7 +12,6 @@
 #define BATCHDOT_TRANSPOSE_INL_H
 #endif
 
-#include <cstddef>
 #include <cstdint>
 
 #include "hwy/highway.h"

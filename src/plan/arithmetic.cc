@@ -7,15 +7,25 @@ namespace batchdot {
 
 using kernel::Arithmetic;
 
+bool is_narrow_float(DType dtype) { return dtype == DType(F16{}) || dtype == DType(BF16{}); }
+
+bool is_integer(DType dtype) {
+  return dtype == DType(I8{}) || dtype == DType(I32{}) || dtype == DType(I64{});
+}
+
+DType real_of(DType dtype) {
+  if (dtype == DType(C64{})) return F32{};
+  if (dtype == DType(C128{})) return F64{};
+  return dtype;
+}
+
 std::optional<Arithmetic> arithmetic_of(DType lhs, DType rhs) {
-  const auto is_narrow_float = [](DType d) {
-    return d == DType(F32{}) || d == DType(F16{}) || d == DType(BF16{});
-  };
-  const auto is_narrow_integer = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
+  const auto goes_into_f32 = [](DType d) { return d == DType(F32{}) || is_narrow_float(d); };
+  const auto goes_into_i32 = [](DType d) { return d == DType(I32{}) || d == DType(I8{}); };
   if (lhs == DType(BF16{}) && rhs == lhs) return Arithmetic::kBF16;
-  if (is_narrow_float(lhs) && is_narrow_float(rhs)) return Arithmetic::kF32;
+  if (goes_into_f32(lhs) && goes_into_f32(rhs)) return Arithmetic::kF32;
   if (lhs == DType(I8{}) && rhs == lhs) return Arithmetic::kI8;
-  if (is_narrow_integer(lhs) && is_narrow_integer(rhs)) return Arithmetic::kI32;
+  if (goes_into_i32(lhs) && goes_into_i32(rhs)) return Arithmetic::kI32;
   if (!(lhs == rhs)) return std::nullopt;
   if (lhs == DType(F64{})) return Arithmetic::kF64;
   if (lhs == DType(C64{})) return Arithmetic::kC64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the
-// problem and of the size of the last cache.
+// problem, the target's table, the number of tasks and the size of the last cache.
 
 #include <algorithm>
 #include <cstdlib>
@@ -31,15 +31,16 @@ constexpr std::int64_t kMC = 144, kLargeElementMC = 72;
 constexpr std::int64_t kWholeRows = 264, kNearMC = 96;
 constexpr std::size_t kLargeElement = 16;  // bytes
 // Of rows that share lines as many are packed at a time as take so much, if a line then holds at
-// least so many of them. Measured on a Zen 3 core, as are the next two.
+// least so many of them. Measured on a Zen 3 core.
 constexpr std::int64_t kSharedLinesBytes = 1 << 20, kRowsOfALine = 4;
-// Elements of a packed block of rhs: 2 MiB of f32, or half as many more if that is all. Of one
-// whose lines are spread over far k more columns pay: their lines lie near each other, and lhs is
-// packed once for all of them.
+// Elements of a packed block of rhs: 2 MiB of f32, or half as many more if that is all. Measured on
+// a Zen 3 core.
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 19;
 // Wide panels come from the second cache anyway: more columns, for which lhs is packed once. 1.15
 // on W14e, in turns on an Emerald Rapids core.
 constexpr std::int64_t kWideBlockElements = std::int64_t{1} << 20;
+// Of a block whose lines are spread over far k more columns pay: their lines lie near each other,
+// and lhs is packed once for all of them. Measured on a Zen 3 core.
 constexpr std::int64_t kFarLinesBytes = 10 << 20;
 // Of rhs that is packed at a time, where its lines are spread over far k or over items of the
 // batch.
@@ -361,7 +362,8 @@ void set_up_group(ContractStep& step, int tasks) {
   }
 }
 
-// Bytes of the result, each position of M and N counted once.
+// Bytes of the result, each position of M and N counted once, by the size of an element in a panel:
+// narrow ones count for as much as they are computed in.
 double result_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
   return static_cast<double>(f.batch_count) *
@@ -375,7 +377,8 @@ double stored_bytes(const ContractStep& step) {
                        static_cast<std::int64_t>(step.out_dtype.size_bytes()));
 }
 
-// Bytes of all operands and the result, each position of M, N and K counted once.
+// Bytes of all operands and the result, each position of M, N and K counted once, by the same size:
+// of i8 four times as many as lie in memory, of f16 twice as many.
 double total_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
   const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
@@ -492,7 +495,6 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;
-  b.MC = b.NC = 1;
 }
 
 // One chain for an element, no scratch: K within a block, operands and result as they lie.
@@ -521,8 +523,6 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   Blocking& b = step.blocking;
   step.is_direct = true;
   step.packs_lhs = step.packs_rhs = false;
-  b.MC = f.M;
-  b.NC = f.N;
   const auto stride_along = [](const FoldedAxes& axes, Side side) {
     return axes.empty() ? 0 : stride_in(axes.back(), side);
   };
@@ -543,13 +543,12 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
       f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   const double near_total =
       std::max(kWholeRowsNearTotal, kPartOfLastCache * static_cast<double>(step.last_cache));
-  step.prefetches = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
-                    total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
-  call.asks = step.prefetches;
+  call.asks = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
+              total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
   call.asks_early = total_bytes(step) > kTinyNearTotal;
   const bool has_gaps = (f.M > 1 && call.out_row != f.N) || call.out_item != f.M * f.N;
-  step.streams = call.streams = is_wide(step) && f.K <= kernel::kTinyStreamK && !has_gaps &&
-                                result_bytes(step) > kWideFarBytes;
+  call.streams = is_wide(step) && f.K <= kernel::kTinyStreamK && !has_gaps &&
+                 result_bytes(step) > kWideFarBytes;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
@@ -705,7 +704,7 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   step.asks_for_sums = accumulator_of(step.arithmetic).is_complex() ||
                        (step.is_direct && (f.K > b.KC || !is_wide(step)));
   const double out_bytes = result_bytes(step);
-  const bool has_amx = step.kernels->a_along_k;
+  const bool rows_stay = step.kernels->rows_stay;
   const std::int64_t out_row =
       step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
   const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
@@ -714,15 +713,15 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
                            ? out_bytes > kGroupFarBytes
                            : accumulator_of(step.arithmetic).is_complex() && is_far_result &&
                                  f.K <= kWideStreamK && step.finish.beta == 0;
-  step.streams =
-      step.is_direct && f.K <= most_K && is_far_result && (!has_amx || out_row % kLineBytes == 0);
+  const bool is_far = step.is_direct && f.K <= most_K && is_far_result;
+  const bool may_gather = rows_stay ? out_row % kLineBytes == 0
+                                    : !is_wide(step) && f.M > 1 && out_row % kBankBytes == 0;
+  step.gathers = is_far && may_gather;
+  step.streams = is_far && (may_gather || step.kernels->streams);
   const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
-  // AMX stores nothing past the caches itself.
-  step.gathers =
-      step.streams && (has_amx || (!is_wide(step) && f.M > 1 && out_row % kBankBytes == 0));
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
   const std::int64_t all_panels = ceil_div(width, b.NR);
-  if (has_amx) {  // rows stay in the first cache, and panels follow each other through it
+  if (rows_stay) {
     step.near_panels = step.gathers ? std::min(run, all_panels) : all_panels;
     step.prefetches = step.prefetches && !step.streams;
   } else if (step.gathers) {
@@ -732,8 +731,8 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   } else {
     const bool has_far_sums = (step.is_direct || accumulator_of(step.arithmetic).is_complex()) &&
                               multiply_adds(b.row_block, width, element) > kFarBlock;
-    const bool is_far = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
-    step.near_panels = is_far ? all_panels : 1;
+    const bool by_rows = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
+    step.near_panels = by_rows ? all_panels : 1;
   }
   if (step.stores_early) {
     b.MC = kEarlyTiles * b.MR;

@@ -17,7 +17,7 @@ namespace {
 Value as_reals(Value value, Label parts) {
   for (LabelStride& entry : value.strides) entry.stride *= 2;
   value.strides.push_back({parts, 1});
-  value.dtype = value.dtype == DType(C64{}) ? DType(F32{}) : DType(F64{});
+  value.dtype = real_of(value.dtype);
   return value;
 }
 
@@ -80,8 +80,9 @@ Builder::Builder(const PlanOptions& options, std::vector<Dim> extents)
     : kernels_(find_kernels(options.target)),
       extents_(std::move(extents)),
       impl_(std::make_shared<Plan::Impl>()) {
-  if (options.threads < 0 || options.threads > 4096) {
-    throw Error(ErrorCode::kUsage, text("plan: threads are 1 to 4096: ", options.threads));
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    throw Error(ErrorCode::kUsage,
+                text("plan: threads are 1 to ", kMostThreads, ": ", options.threads));
   }
   threads_are_given_ = options.threads != 0;
   impl_->tasks = threads_are_given_ ? options.threads : default_threads();
@@ -101,7 +102,9 @@ Value Builder::temporary(DType dtype, const Labels& labels) {
   }
   const auto bytes = checked_multiply(count, static_cast<std::int64_t>(dtype.size_bytes()));
   const auto end =
-      bytes ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes) + 64, *bytes) : bytes;
+      bytes ? checked_add(static_cast<std::int64_t>(impl_->temporary_bytes + kScratchAlignment),
+                          *bytes)
+            : bytes;
   if (!end)
     throw Error(ErrorCode::kOverflow, text("plan: an intermediate of more than 2^63 - 1 bytes"));
   value.place = {Place::Where::kWorkspace, 0, static_cast<std::int64_t>(impl_->temporary_bytes)};
@@ -204,10 +207,7 @@ void Builder::reduce(const Value& operand, const Value& out, const Labels& order
   Value ones;
   ones.place.where = Place::Where::kOnes;
   if (!operand.dtype.is_complex()) {
-    ones.dtype = arithmetic_of(operand.dtype, operand.dtype) == kernel::Arithmetic::kBF16
-                     ? DType(F32{})
-                     : operand.dtype;
-    if (operand.dtype == DType(F16{})) ones.dtype = F32{};
+    ones.dtype = is_narrow_float(operand.dtype) ? DType(F32{}) : operand.dtype;
     // Each summed label stands in both, so that it is contracted.
     for (const Label label : order) ones.strides.push_back({label, 0});
     return contract(operand, ones, out, order, last);

@@ -3,6 +3,8 @@
 // Builds the steps of a plan: each call adds one tensor computed from others.
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "src/plan/plan.h"
 

@@ -151,8 +151,7 @@ DType choose_dtype(std::span<const Layout> operands, const PlanOptions& options,
 // are.
 Value in_dtype(Builder& builder, Value value, DType dtype) {
   if (value.dtype == dtype) return value;
-  const bool is_narrow = value.dtype == DType(F16{}) || value.dtype == DType(BF16{});
-  if (is_narrow && dtype == DType(F32{})) {
+  if (is_narrow_float(value.dtype) && dtype == DType(F32{})) {
     value.is_widened = true;
     return value;
   }
@@ -221,8 +220,9 @@ constexpr ActivationRow kActivations[] = {
     {Activation::kGeluTanh, kernel::Activation::kGeluTanh, "gelu_tanh"},
     {Activation::kTanh, kernel::Activation::kTanh, "tanh"},
 };
+static_assert(std::size(kActivations) == kernel::kActivations);
 
-kernel::Activation checked_activation(Activation activation, DType out, bool is_integer) {
+kernel::Activation checked_activation(Activation activation, DType out) {
   const auto* row =
       std::find_if(std::begin(kActivations), std::end(kActivations),
                    [&](const ActivationRow& r) { return r.activation == activation; });
@@ -235,7 +235,7 @@ kernel::Activation checked_activation(Activation activation, DType out, bool is_
     throw Error(ErrorCode::kDType,
                 text("plan: ", out.name(), " takes no activation, given ", row->name));
   }
-  if (is_integer && !is_relu_or_none) {
+  if (is_integer(out) && !is_relu_or_none) {
     throw Error(ErrorCode::kDType,
                 text("plan: ", out.name(), " takes relu as activation, not ", row->name));
   }
@@ -249,17 +249,14 @@ Finishing checked_epilogue(const Epilogue& epilogue, const Contraction& c, DType
   Finish& finish = last.finish;
   finish.alpha = epilogue.alpha;
   finish.beta = epilogue.beta;
-  const bool is_integer = out == DType(I32{}) || out == DType(I64{});
   const auto is_whole = [](double x) { return std::nearbyint(x) == x && std::fabs(x) <= 0x1p53; };
-  if (is_integer && !(is_whole(finish.alpha) && is_whole(finish.beta))) {
+  if (is_integer(out) && !(is_whole(finish.alpha) && is_whole(finish.beta))) {
     throw Error(ErrorCode::kDType,
                 text("plan: ", out.name(), " takes whole numbers as alpha and beta"));
   }
-  finish.activation = checked_activation(epilogue.activation, out, is_integer);
+  finish.activation = checked_activation(epilogue.activation, out);
   if (epilogue.scale) {
-    finish.scale_dtype = out == DType(C64{})    ? DType(F32{})
-                         : out == DType(C128{}) ? DType(F64{})
-                                                : out;
+    finish.scale_dtype = real_of(out);
     last.scale = checked_operand("scale", *epilogue.scale, c, finish.scale_dtype);
     finish.scale = {Place::Where::kOperand, operands++, 0};
   }
@@ -320,7 +317,9 @@ Plan Plan::make(const Contraction& c, std::span<const Layout> operands, std::opt
   const auto input = [&](std::size_t i) {
     Value value = operand_value(static_cast<int>(i), operands[i], c.inputs[i].labels);
     value.conjugate = c.inputs[i].conjugate;
-    return in_dtype(builder, std::move(value), dtype);
+    value = in_dtype(builder, std::move(value), dtype);
+    value.conjugate = value.conjugate && value.dtype.is_complex();
+    return value;
   };
 
   if (is_copy) {

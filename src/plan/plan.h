@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -85,11 +86,11 @@ struct ContractStep {
   bool finishes_apart = false;  ///< beside the sums, as they are narrower or have re and im apart
   std::int64_t run_of_groups = 1;  ///< items that follow each other there: no group crosses its end
   std::int64_t near_panels = 1;    ///< of rhs that meet all rows of a block before the next ones do
-  bool prefetches = false;         ///< what comes next is asked for while this is multiplied
-  std::int64_t asks_apart = 64;    ///< a line for every so many bytes
-  bool asks_for_sums = false;      ///< tiles ask for their sums before they need them
-  bool streams = false;        ///< the result goes past the caches, where it lies on whole lines
-  bool gathers = false;        ///< its rows are put together in the first cache before that
+  bool prefetches = false;       ///< kTiles: what comes next is asked for while this is multiplied
+  std::int64_t asks_apart = 64;  ///< a line for every so many bytes
+  bool asks_for_sums = false;    ///< tiles ask for their sums before they need them
+  bool streams = false;  ///< kTiles: the result goes past the caches, where it lies on whole lines
+  bool gathers = false;  ///< its rows are put together in the first cache before that
   bool store_streams = false;  ///< what is stored from scratch goes past the caches
   kernel::TinyCall tiny{};     ///< kTiny: a call, but for addresses and the number of products
   bool adds_blocks = false;    ///< kDots: of each item lhs lists K block sums, rhs one more or none
@@ -185,22 +186,31 @@ struct CutOfK {
 /// of the time, or multiply-adds for each other. \param list_offset  of the list in the workspace.
 std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t list_offset);
 
+/// f16 and bf16, which go into products of f32 as they are.
+bool is_narrow_float(DType dtype);
+bool is_integer(DType dtype);
+/// What re and im of a complex dtype are; of others the dtype itself.
+DType real_of(DType dtype);
+
 /// The arithmetic of a product of these dtypes, if there is one.
 std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
+/// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
+/// they are.
+DType accumulator_of(kernel::Arithmetic arithmetic);
 
 /// Bytes of the last cache that the cores beside this one share, as the CPU says; 0 if it does
 /// not say.
 std::int64_t last_cache_bytes();
-/// The dtype that sums of this arithmetic are kept in between steps; operands of it are packed as
-/// they are.
-DType accumulator_of(kernel::Arithmetic arithmetic);
+
+/// Tasks of a plan at most. The command line says the same number.
+inline constexpr int kMostThreads = 4096;
 
 inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
   return ceil_div(a, b) * b;
 }
 
-inline constexpr std::size_t kScratchAlignment = 64;
+inline constexpr std::size_t kScratchAlignment = 64;  // Plan::workspace_alignment()
 inline constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
 }

@@ -13,6 +13,7 @@
 #include "batchdot/plan.h"
 #include "src/kernel/convert.h"
 #include "src/kernel/float_mode.h"
+#include "src/kernel/kernels.h"
 #include "tests/problems/random_problem.h"
 #include "tests/problems/scalar_program.h"
 #include "tests/sanitized.h"
@@ -482,7 +483,7 @@ Ending random_ending(std::mt19937& random, const Contraction& c, DType out, Elem
   if (random() % 2 == 0) e.scale = operand(real, ending.scale);
   if (random() % 2 == 0) e.bias = operand(out, ending.bias);
   if (!is_complex) {
-    e.activation = static_cast<Activation>(random() % (is_integer ? 2 : 5));
+    e.activation = static_cast<Activation>(random() % (is_integer ? 2 : kernel::kActivations));
   }
   // A lone operand without an ending is copied in its own dtype; that is tested elsewhere.
   const bool is_plain = e.alpha == 1 && e.beta == 0 && !e.scale && !e.bias;
@@ -665,7 +666,8 @@ TEST(Bits, DigestsAreThoseOfTheTable) {
     fresh << name.str() << ' ' << value.str() << '\n';
     EXPECT_EQ(known[name.str()], value.str()) << name.str();
   }
-  constexpr std::string_view kNames[] = {"none", "relu", "gelu", "gelu_tanh", "tanh"};
+  constexpr std::string_view kNames[kernel::kActivations] = {"none", "relu", "gelu", "gelu_tanh",
+                                                             "tanh"};
   for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(BF16{})}) {
     for (std::size_t i = 1; i < std::size(kNames); ++i) {
       std::mt19937 random(static_cast<unsigned>(i));

@@ -59,10 +59,10 @@ KINDS = [
 # complex numbers 16, 8 x 3 takes 28 of 32, 6 x 4 takes 29. It loads elements of a early and spills accumulators for them.
 # (compiler, kind, target, MR, NV): vector stores and loads from the stack that one loop may have.
 KNOWN = {
-    ("GNU", "f32", "AVX2", 5, 2): 2,  # since tiles ask for memory in the loop
+    ("GNU", "f32", "AVX2", 5, 2): 2,
     ("GNU", "f32", "AVX2", 6, 2): 12,
     ("GNU", "f32", "AVX3", 8, 3): 6,
-    ("GNU", "f32", "AVX3", 3, 4): 16,  # of rows that end inside a vector, as the most of 6 x 4
+    ("GNU", "f32", "AVX3", 3, 4): 16,  # in the loop of panels that end inside a vector; so are most of those of 6 x 4
     ("GNU", "f32", "AVX3", 6, 4): 14,
     ("GNU", "f64", "AVX2", 5, 2): 2,
     ("GNU", "f64", "AVX2", 6, 2): 12,

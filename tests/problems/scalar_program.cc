@@ -73,19 +73,29 @@ T times(T a, T b) {
 // Each operator one rounding. tanh and erf are held against MPFR elsewhere.
 template <class T>
 T activated(Activation activation, T x) {
-  if (activation == Activation::kNone) return x;
-  if (activation == Activation::kRelu) return x != x || x > 0 ? x : T{0};
-  if constexpr (std::is_floating_point_v<T>) {
-    const T half = T(0.5) * x;
-    if (activation == Activation::kTanh) return kernel::tanh_scalar(x);
-    if (activation == Activation::kGelu) {
-      constexpr T kRootHalf = static_cast<T>(0.70710678118654752440L);
-      return half * (1 + kernel::erf_scalar(x * kRootHalf));
-    }
-    constexpr T kRoot = static_cast<T>(0.79788456080286535588L);
-    constexpr T kCubic = static_cast<T>(0.044715L);
-    const T square = x * x;
-    return half * (1 + kernel::tanh_scalar((x * kRoot) * std::fma(square, kCubic, T{1})));
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return x != x || x > 0 ? x : T{0};
+    case Activation::kGelu:
+      if constexpr (std::is_floating_point_v<T>) {
+        constexpr T kRootHalf = static_cast<T>(0.70710678118654752440L);
+        return (T(0.5) * x) * (1 + kernel::erf_scalar(x * kRootHalf));
+      }
+      break;
+    case Activation::kGeluTanh:
+      if constexpr (std::is_floating_point_v<T>) {
+        constexpr T kRoot = static_cast<T>(0.79788456080286535588L);
+        constexpr T kCubic = static_cast<T>(0.044715L);
+        const T square = x * x;
+        const T stretched = std::fma(square, kCubic, T{1});
+        return (T(0.5) * x) * (1 + kernel::tanh_scalar((x * kRoot) * stretched));
+      }
+      break;
+    case Activation::kTanh:
+      if constexpr (std::is_floating_point_v<T>) return kernel::tanh_scalar(x);
+      break;
   }
   return x;
 }
