@@ -128,6 +128,11 @@ constexpr double kTinyNearTotal = 2 << 20;
 // 0.99.
 constexpr std::int64_t kTinyWork = 1 << 18;
 
+// Of a panel.
+std::int64_t element_bytes(const ContractStep& step) {
+  return static_cast<std::int64_t>(step.kernels->panel_bytes);
+}
+
 bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
 // `count` in equal shares of at most `most`, each whole units of `unit`.
@@ -176,7 +181,7 @@ bool out_lies_in_groups(const ContractStep& step) {
 // How many items of the batch have all their lhs packed together; 0 if none have.
 std::int64_t items_of_lhs(const ContractStep& step) {
   const Folded& f = step.folded;
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t element = element_bytes(step);
   const std::int64_t bytes = std::max<std::int64_t>(1, f.M * f.K * element);
   if (!lies_in_groups(step, Side::kLhs) || bytes > kGroupBytes / kLeastGroup ||
       (step.blocking.column_blocks > 1 && !rhs_lies_in_groups(step))) {
@@ -232,8 +237,7 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
     return "the axes of rhs do not fold into N and K";
   }
   if (!f.n.empty() && *one_stride(f.n, Side::kRhs) != 1) return "rhs is not contiguous along N";
-  const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) *
-                         static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const auto row_bytes = std::llabs(one_stride(f.k, Side::kRhs).value_or(0)) * element_bytes(step);
   // Rows that are longer than half a page fall into few lines of the first cache.
   const bool may_be_far = f.M <= kL2Rows && 2 * row_bytes <= kPageBytes;
   const bool is_near = f.K * row_bytes <= (may_be_far ? kL2Bytes : kL1Bytes);
@@ -307,7 +311,7 @@ void set_up_group(ContractStep& step, int tasks) {
   const std::int64_t of_lhs = step.packs_lhs ? items_of_lhs(step) : 0;
   const bool of_out = out_lies_in_groups(step);
   if (of_lhs == 0 && !of_rhs && !of_out) return;
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t element = element_bytes(step);
   const std::int64_t column_bytes = std::max<std::int64_t>(1, f.K) * element;
   const std::int64_t run = items_in_a_run(f, of_lhs > 0, of_rhs, of_out);
   std::int64_t of_a_line = kLineBytes / element;
@@ -366,8 +370,7 @@ void set_up_group(ContractStep& step, int tasks) {
 // narrow ones count for as much as they are computed in.
 double result_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
-  return static_cast<double>(f.batch_count) *
-         multiply_adds(f.M, f.N, static_cast<std::int64_t>(step.kernels->panel_bytes));
+  return static_cast<double>(f.batch_count) * multiply_adds(f.M, f.N, element_bytes(step));
 }
 
 // The same as it is stored.
@@ -538,7 +541,7 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>&) {
   call.b_k = stride_along(f.k, Side::kRhs);
   call.out_item = stride_along(f.batch, Side::kOut);
   call.out_row = stride_along(f.m, Side::kOut);
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t element = element_bytes(step);
   const bool rows_are_whole =
       f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   const double near_total =
@@ -615,7 +618,7 @@ bool widens_rows(const ContractStep& step) {
 bool stores_early(const ContractStep& step) {
   const Folded& f = step.folded;
   const Blocking& b = step.blocking;
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const std::int64_t element = element_bytes(step);
   return step.widens_rows && !step.is_direct && one_stride(f.n, Side::kOut) == 1 &&
          step.group == 1 && f.K <= b.KC && b.column_block <= b.NC &&
          round_up(b.column_block, b.NR) * b.KC * element <= kNearColumnsBytes;
@@ -641,27 +644,16 @@ std::int64_t wide_rows(const ContractStep& step) {
   const Folded& f = step.folded;
   const Blocking& b = step.blocking;
   const bool is_near =
-      f.N > kWidePanels * b.NR &&
-      (kNearMC + b.NR) * b.KC * static_cast<std::int64_t>(step.kernels->panel_bytes) <= kL1Bytes;
+      f.N > kWidePanels * b.NR && (kNearMC + b.NR) * b.KC * element_bytes(step) <= kL1Bytes;
   const std::int64_t most = is_near ? kNearMC : kMC;
   if (f.M <= (is_near ? most * 3 / 2 : kWholeRows)) return round_up(f.M, b.MR);
   return even_share(f.M, most, b.MR);
 }
 
-void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+// MC, NC and KP, before the work is split.
+void size_blocks(ContractStep& step) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  if (takes_wide_tile(step)) {
-    b.MR = step.kernels->wide_MR;
-    b.NR = step.kernels->wide_NV * step.kernels->lanes;
-  }
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
-  const auto refuse = [&](std::string_view what, std::string_view why) {
-    if (!why.empty()) refused.push_back({what, why});
-    return !why.empty();
-  };
-  step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
-  step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
   b.MC = is_wide(step)                                ? wide_rows(step)
          : step.kernels->panel_bytes >= kLargeElement ? kLargeElementMC
                                                       : kMC;
@@ -671,28 +663,24 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   }
   b.KP = b.KC;
   const std::int64_t apart = lines_of_rhs_are_apart_in_k(step);
-  if (apart > 0 &&
-      apart <= kMostKP / 4) {  // else a line would be read for fewer than four elements
-    step.packs_lines = true;
-    const std::int64_t wanted = round_up(apart * (kLineBytes / element), kernel::kBlock);
-    b.KP = std::min(f.K, std::clamp(wanted, b.KC, kMostKP));
-    const std::int64_t most =
-        std::max<std::int64_t>(b.NR, kFarLinesBytes / element / b.KP / b.NR * b.NR);
-    b.NC = std::min(b.NC, even_share(f.N, most, b.NR));
-  }
-  const std::int64_t most_work = step.kernels->loops ? kItemWork / kScalarSlowness : kItemWork;
-  split_work(step, tasks, most_work, b.KP);
-  step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
-  step.widens_rows = widens_rows(step);
-  const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
-  step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
-  if (step.shares_lines) b.MC = sharing;
-  set_up_group(step, tasks);
-  count_in_parts(step, most_work);
-  const std::int64_t width = std::min(b.NC, b.column_block);
-  step.stores_early = stores_early(step);
+  // Beyond that a line would be read for fewer than four elements.
+  if (apart == 0 || apart > kMostKP / 4) return;
+  const std::int64_t element = element_bytes(step);
+  step.packs_lines = true;
+  const std::int64_t wanted = round_up(apart * (kLineBytes / element), kernel::kBlock);
+  b.KP = std::min(f.K, std::clamp(wanted, b.KC, kMostKP));
+  const std::int64_t most =
+      std::max<std::int64_t>(b.NR, kFarLinesBytes / element / b.KP / b.NR * b.NR);
+  b.NC = std::min(b.NC, even_share(f.N, most, b.NR));
+}
+
+// What is asked for before it is needed.
+void set_up_prefetching(ContractStep& step) {
+  const Folded& f = step.folded;
+  const Blocking& b = step.blocking;
   const std::int64_t rows = step.stores_early ? b.row_block : std::min(b.MC, b.row_block);
-  const std::int64_t near = (rows * b.KC + width * b.KC + rows * width) * element;
+  const std::int64_t columns = std::min(b.NC, b.column_block);
+  const std::int64_t near = (rows * b.KC + columns * b.KC + rows * columns) * element_bytes(step);
   const bool is_apart = !f.batch.empty() && static_cast<double>(std::llabs(f.batch.back().lhs)) >
                                                 2 * multiply_adds(f.M, 1, f.K);
   step.prefetches = near >= (is_apart ? kPrefetchLeastApart : kPrefetchLeast) &&
@@ -703,48 +691,98 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   // Emerald Rapids core, of sums that are read again 0.96.
   step.asks_for_sums = accumulator_of(step.arithmetic).is_complex() ||
                        (step.is_direct && (f.K > b.KC || !is_wide(step)));
-  const double out_bytes = result_bytes(step);
-  const bool rows_stay = step.kernels->rows_stay;
-  const std::int64_t out_row =
-      step.is_direct && f.M > 1 ? *one_stride(f.m, Side::kOut) * element : 0;
-  const std::int64_t most_K = std::min(is_wide(step) ? kWideStreamK : kStreamK, b.KC);
-  const bool is_far_result = out_bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
+}
+
+// The most k of a result that goes past the caches.
+std::int64_t most_streamed_K(const ContractStep& step) {
+  return std::min(is_wide(step) ? kWideStreamK : kStreamK, step.blocking.KC);
+}
+
+// What goes past the caches, and how.
+void set_up_streams(ContractStep& step) {
+  const Folded& f = step.folded;
+  const double bytes = result_bytes(step);
+  const bool is_far = bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
+  const bool is_complex = accumulator_of(step.arithmetic).is_complex();
   step.store_streams = step.groups_out
-                           ? out_bytes > kGroupFarBytes
-                           : accumulator_of(step.arithmetic).is_complex() && is_far_result &&
-                                 f.K <= kWideStreamK && step.finish.beta == 0;
-  const bool is_far = step.is_direct && f.K <= most_K && is_far_result;
-  const bool may_gather = rows_stay ? out_row % kLineBytes == 0
-                                    : !is_wide(step) && f.M > 1 && out_row % kBankBytes == 0;
-  step.gathers = is_far && may_gather;
-  step.streams = is_far && (may_gather || step.kernels->streams);
-  const std::int64_t near_panels = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
+                           ? bytes > kGroupFarBytes
+                           : is_complex && is_far && f.K <= kWideStreamK && step.finish.beta == 0;
+  if (!step.is_direct || !is_far || f.K > most_streamed_K(step)) return;
+  const std::int64_t row = f.M > 1 ? *one_stride(f.m, Side::kOut) * element_bytes(step) : 0;
+  step.gathers = step.kernels->rows_stay ? row % kLineBytes == 0
+                                         : !is_wide(step) && f.M > 1 && row % kBankBytes == 0;
+  step.streams = step.gathers || step.kernels->streams;
+}
+
+// How many panels of rhs meet a tile of rows before the next one does.
+void set_up_near_panels(ContractStep& step) {
+  const Blocking& b = step.blocking;
+  const std::int64_t element = element_bytes(step);
+  const std::int64_t columns = std::min(b.NC, b.column_block);
+  const std::int64_t near = std::max<std::int64_t>(1, kNearBytes / (b.KC * b.NR * element));
   const std::int64_t run = ceil_div(kStreamRun, b.NR * element);
-  const std::int64_t all_panels = ceil_div(width, b.NR);
-  if (rows_stay) {
-    step.near_panels = step.gathers ? std::min(run, all_panels) : all_panels;
+  const std::int64_t all = ceil_div(columns, b.NR);
+  if (step.kernels->rows_stay) {
+    step.near_panels = step.gathers ? std::min(run, all) : all;
     step.prefetches = step.prefetches && !step.streams;
+  } else if (step.stores_early) {
+    step.near_panels = all;
   } else if (step.gathers) {
-    step.near_panels = std::max(near_panels, run);
-  } else if (step.streams || near_panels >= all_panels) {
-    step.near_panels = near_panels;
+    step.near_panels = std::max(near, run);
+  } else if (step.streams || near >= all) {
+    step.near_panels = near;
   } else {
     const bool has_far_sums = (step.is_direct || accumulator_of(step.arithmetic).is_complex()) &&
-                              multiply_adds(b.row_block, width, element) > kFarBlock;
-    const bool by_rows = has_far_sums && !is_wide(step) && width * b.KC * element > kFarBlock;
-    step.near_panels = by_rows ? all_panels : 1;
+                              multiply_adds(b.row_block, columns, element) > kFarBlock;
+    const bool by_rows = has_far_sums && !is_wide(step) && columns * b.KC * element > kFarBlock;
+    step.near_panels = by_rows ? all : 1;
   }
-  if (step.stores_early) {
-    b.MC = kEarlyTiles * b.MR;
-    step.near_panels = all_panels;
-    // More lines than tiles ask for by themselves would be asked for between them, many at once.
-    const auto lhs_bytes = rows * f.K * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
-    const auto rhs_bytes = width * f.K * static_cast<std::int64_t>(step.rhs_dtype.size_bytes());
-    const std::int64_t lines = ceil_div(lhs_bytes + rhs_bytes, kLineBytes);
-    const std::int64_t asks = ceil_div(rows, b.MR) * all_panels * (f.K / kernel::kAskK);
-    if (lines > asks) step.asks_apart = kLinePairBytes;
-    step.store_streams = f.K <= most_K && stored_bytes(step) > kWideFarBytes;
+}
+
+// After all else: rows of a work item go by a few tiles.
+void set_up_early_stores(ContractStep& step) {
+  if (!step.stores_early) return;
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  b.MC = kEarlyTiles * b.MR;
+  // More lines than tiles ask for by themselves would be asked for between them, many at once.
+  const std::int64_t columns = std::min(b.NC, b.column_block);
+  const auto lhs_bytes = b.row_block * f.K * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
+  const auto rhs_bytes = columns * f.K * static_cast<std::int64_t>(step.rhs_dtype.size_bytes());
+  const std::int64_t asks = ceil_div(b.row_block, b.MR) * step.near_panels * (f.K / kernel::kAskK);
+  if (ceil_div(lhs_bytes + rhs_bytes, kLineBytes) > asks) step.asks_apart = kLinePairBytes;
+  step.store_streams = f.K <= most_streamed_K(step) && stored_bytes(step) > kWideFarBytes;
+}
+
+void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
+  const Folded& f = step.folded;
+  Blocking& b = step.blocking;
+  if (takes_wide_tile(step)) {
+    b.MR = step.kernels->wide_MR;
+    b.NR = step.kernels->wide_NV * step.kernels->lanes;
   }
+  const auto refuse = [&](std::string_view what, std::string_view why) {
+    if (!why.empty()) refused.push_back({what, why});
+    return !why.empty();
+  };
+  step.is_direct = !refuse("sums kept in the result", why_sums_need_scratch(step));
+  step.packs_rhs = refuse("rhs in place", why_rhs_is_packed(step));
+  size_blocks(step);
+  const std::int64_t most_work = step.kernels->loops ? kItemWork / kScalarSlowness : kItemWork;
+  split_work(step, tasks, most_work, b.KP);
+  step.packs_lhs = refuse("lhs in place", why_lhs_is_packed(step));
+  step.widens_rows = widens_rows(step);
+  const std::int64_t element = element_bytes(step);
+  const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
+  step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
+  if (step.shares_lines) b.MC = sharing;
+  set_up_group(step, tasks);
+  count_in_parts(step, most_work);
+  step.stores_early = stores_early(step);
+  set_up_prefetching(step);
+  set_up_streams(step);
+  set_up_near_panels(step);
+  set_up_early_stores(step);
   step.items = f.batch_count * b.row_blocks * b.column_blocks;
   step.task_bytes = tile_scratch(step).bytes;
 }
