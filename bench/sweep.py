@@ -61,8 +61,10 @@ def main():
     parser.add_argument("--axes", default="batch,M,N,K")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder of batchdot")
     options = parser.parse_args()
-    if options.rounds < 3 or not set(options.axes.split(",")) <= {"batch", "M", "N", "K"}:
-        parser.error("at least 3 rounds, and axes are batch, M, N and K")
+    if options.rounds < 3:
+        parser.error("at least 3 rounds")
+    if not set(options.axes.split(",")) <= {"batch", "M", "N", "K"}:
+        parser.error(f"axes are batch, M, N and K: {options.axes}")
     words = options.others.split(",")
     if options.threads < 1 or not all(word.isdecimal() and int(word) > 0 for word in words):
         parser.error("threads and the other extents are numbers from 1 on")
