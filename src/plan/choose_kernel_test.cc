@@ -607,6 +607,12 @@ TEST(ChooseKernel, LinesThatAreApartInKArePackedOnce) {
   choose(step, 2);
   EXPECT_EQ(step.blocking.row_blocks, 1);
   EXPECT_EQ(step.blocking.column_blocks, 2);
+  // Two lines at a time, where the last cache holds four times what that takes of each task.
+  for (const std::int64_t bytes : {std::int64_t{80} << 20, (std::int64_t{80} << 20) - 1}) {
+    step.last_cache = bytes;
+    choose(step, 2);
+    EXPECT_EQ(step.blocking.KP, bytes % 2 == 0 ? 12032 : 6016);
+  }
 }
 
 // A line of lhs holds 16 rows that are 48 apart: as many are packed at a time as take 1 MB, and
