@@ -1,39 +1,224 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tiny step: a kernel call runs along the innermost batch axis, these loops along the others.
+// Sums that are finished before they are stored wait in scratch, a few items at a time.
 
 #include <algorithm>
+#include <optional>
 
 #include "src/exec/loops.h"
+#include "src/exec/store.h"
 #include "src/exec/walk.h"
 
 namespace batchdot {
 
+namespace {
+
+using kernel::FloatMode;
+using kernel::FloatModeGuard;
+
+std::int64_t stride_along(const FoldedAxes& axes, Side side) {
+  return axes.empty() ? 0 : stride_in(axes.back(), side);
+}
+
+// (item, row, column) of any strides to where they lie without gaps.
+template <class Element>
+void lay_out(const Folded& f, Side side, const Element* from, std::int64_t items, Element* to) {
+  const std::int64_t item = stride_along(f.batch, side);
+  const std::int64_t row = stride_along(f.m, side), column = stride_along(f.n, side);
+  const bool rows_are_one = row == f.N * column;
+  const std::int64_t rows = rows_are_one ? 1 : f.M;
+  const std::int64_t columns = rows_are_one ? f.M * f.N : f.N;
+  for (std::int64_t b = 0; b < items; ++b) {
+    for (std::int64_t i = 0; i < rows; ++i, to += columns) {
+      const Element* at = from + b * item + i * row;
+      if (column == 0) {
+        std::fill_n(to, columns, *at);
+      } else if (column == 1) {
+        std::copy_n(at, columns, to);
+      } else {
+        for (std::int64_t j = 0; j < columns; ++j) to[j] = at[j * column];
+      }
+    }
+  }
+}
+
+// Scale or bias, as it meets the sums of a chunk: as long a run as they are, or one element.
+class ChunkSide {
+ public:
+  ChunkSide(const ContractStep& step, Side side, const Place& place, DType dtype,
+            const TaskContext& task, std::byte* laid_out, std::int64_t chunk)
+      : folded_(step.folded),
+        side_(side),
+        meets_(meets_sums(step, side)),
+        dtype_(dtype),
+        data_(address_of(place, dtype, task)),
+        laid_out_(laid_out) {
+    if (meets_ == MeetsSums::kAgain) copy(data_, chunk);
+  }
+
+  // Of `items` of a line of the batch, the first of which has this offset.
+  const std::byte* at(std::int64_t offset, std::int64_t items) const {
+    if (data_ == nullptr) return nullptr;
+    const std::byte* data = data_ + offset * element_bytes(dtype_);
+    if (meets_ == MeetsSums::kOne || meets_ == MeetsSums::kInPlace) return data;
+    if (meets_ == MeetsSums::kEach) copy(data, items);
+    return laid_out_;
+  }
+  bool is_one() const { return meets_ == MeetsSums::kOne; }
+
+ private:
+  void copy(const std::byte* from, std::int64_t items) const {
+    dtype_.visit([&](auto record) {
+      using Element = typename decltype(record)::Element;
+      lay_out(folded_, side_, reinterpret_cast<const Element*>(from), items,
+              reinterpret_cast<Element*>(laid_out_));
+    });
+  }
+
+  const Folded& folded_;
+  Side side_;
+  MeetsSums meets_;
+  DType dtype_;
+  const std::byte* data_;
+  std::byte* laid_out_;
+};
+
+// The store of a chunk, in rows that are as long as the result allows.
+class ChunkStore {
+ public:
+  ChunkStore(const ContractStep& step, const TinyScratch& layout, const TaskContext& task)
+      : step_(step),
+        sums_(task.scratch + layout.sums),
+        out_(address_of(step.out, step.out_dtype, task)),
+        scale_(step, Side::kScale, step.finish.scale, step.finish.scale_dtype, task,
+               task.scratch + layout.scale, layout.chunk),
+        bias_(step, Side::kBias, step.finish.bias, step.finish.bias_dtype, task,
+              task.scratch + layout.bias, layout.chunk) {
+    const Folded& f = step.folded;
+    item_ = stride_along(f.batch, Side::kOut);
+    row_ = stride_along(f.m, Side::kOut);
+    column_ = f.N > 1 ? stride_along(f.n, Side::kOut) : f.M > 1 ? row_ : 1;
+    rows_are_one_ = f.M == 1 || row_ == f.N * column_;
+    items_are_one_ = rows_are_one_ ? item_ == f.M * f.N * column_ : item_ == f.M * row_;
+  }
+
+  std::byte* sums() const { return sums_; }
+
+  // `items` of a line of the batch.
+  void store_sums(const Odometer& batch, std::int64_t items) const {
+    const FloatModeGuard mode(FloatMode::kDefault);
+    const std::int64_t M = step_.folded.M, N = step_.folded.N;
+    const std::int64_t element = element_bytes(step_.out_dtype);
+    const std::byte* scale = scale_.at(batch.scale, items);
+    const std::byte* bias = bias_.at(batch.bias, items);
+    std::byte* out = out_ + batch.out * element;
+    if (step_.groups_out || step_.store_streams) {
+      if (!step_.finish.is_plain()) store_rows(0, 1, items * M * N, scale, bias, sums_, 0, 1);
+      if (step_.groups_out) return store_group(items, out);
+      return step_.kernels->stream(sums_, out, items * M * N * element);
+    }
+    if (rows_are_one_ && (items_are_one_ || items == 1)) {
+      return store_rows(0, 1, items * M * N, scale, bias, out, 0, column_);
+    }
+    if (rows_are_one_) return store_rows(0, items, M * N, scale, bias, out, item_, column_);
+    if (items_are_one_) return store_rows(0, items * M, N, scale, bias, out, row_, column_);
+    for (std::int64_t item = 0; item < items; ++item, out += item_ * element) {
+      store_rows(item * M * N, M, N, scale, bias, out, row_, column_);
+    }
+  }
+
+ private:
+  // Rows of sums without gaps, from the sum `first` on.
+  void store_rows(std::int64_t first, std::int64_t rows, std::int64_t columns,
+                  const std::byte* scale, const std::byte* bias, std::byte* out,
+                  std::int64_t out_row, std::int64_t out_column) const {
+    const auto side = [&](const ChunkSide& of, const std::byte* data, DType dtype) -> StoreSide {
+      if (data == nullptr || of.is_one()) return {data, {}, {}};
+      return {data + first * element_bytes(dtype), {columns}, {1}};
+    };
+    StoreBlock block{};
+    block.sums = sums_ + first * static_cast<std::int64_t>(step_.kernels->panel_bytes);
+    block.sum_row = columns;
+    block.rows = rows;
+    block.columns = columns;
+    block.out = out;
+    block.out_rows = {out_row};
+    block.out_columns = {out_column};
+    block.scale = side(scale_, scale, step_.finish.scale_dtype);
+    block.bias = side(bias_, bias, step_.finish.bias_dtype);
+    store(step_, block);
+  }
+
+  // Items lie side by side in the result: element by element those of all of them.
+  void store_group(std::int64_t items, std::byte* out) const {
+    const Folded& f = step_.folded;
+    const std::int64_t element = element_bytes(step_.out_dtype);
+    kernel::PackCall call{};
+    call.row_stride = f.M * f.N;
+    call.k_stride = 1;
+    call.rows = call.padded = static_cast<int>(items);
+    call.K = rows_are_one_ ? f.M * f.N : f.N;
+    call.width = static_cast<int>(column_);
+    call.asked = true;
+    call.streams = step_.store_streams;
+    for (std::int64_t first = 0; first < f.M * f.N; first += call.K, out += row_ * element) {
+      call.source = sums_ + first * element;
+      call.panel = out;
+      step_.kernels->transpose[step_.out_dtype.index()](call);
+    }
+  }
+
+  const ContractStep& step_;
+  std::byte* sums_;
+  std::byte* out_;
+  ChunkSide scale_, bias_;
+  std::int64_t item_, row_, column_;   // strides of the result
+  bool rows_are_one_, items_are_one_;  // each with what lies within it: one run
+};
+
+// Calls `visit` for items `first` .. `last`-1, at most `most` at a time, each time of one line of
+// the batch.
+template <class Visit>
+void for_each_line(const FoldedAxes& axes, std::int64_t first, std::int64_t last, std::int64_t most,
+                   const Visit& visit) {
+  std::int64_t items = 0;
+  for (std::int64_t at = first; at < last; at += items) {
+    items = std::min(most, last - at);
+    if (axes.size() > 1) {
+      const std::int64_t inner = axes.back().extent;
+      items = std::min(items, inner - at % inner);
+    }
+    visit(Odometer(axes, at), items);
+  }
+}
+
+}  // namespace
+
 void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t first,
               std::int64_t last) {
-  const kernel::FloatModeGuard mode(mode_of(step.arithmetic));
+  const FloatModeGuard mode(mode_of(step.arithmetic));
   const FoldedAxes& axes = step.folded.batch;
   const StepMemory memory(step, task);
   const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);  // nothing is converted
+  const TinyScratch layout = tiny_scratch(step);
+  std::optional<ChunkStore> chunk;
+  if (!step.is_direct) chunk.emplace(step, layout, task);
   kernel::TinyCall call = step.tiny;
   for (std::int64_t item = first; item < last; ++item) {
-    std::int64_t at = item * step.blocking.row_block;
-    const std::int64_t end = std::min(step.folded.batch_count, at + step.blocking.row_block);
-    while (at < end) {
-      const Odometer batch(axes, at);
-      call.items = end - at;
-      if (axes.size() > 1) {
-        const std::int64_t inner = axes.back().extent;
-        call.items = std::min(call.items, inner - at % inner);
-      }
+    const std::int64_t begin = item * step.blocking.row_block;
+    const std::int64_t end = std::min(step.folded.batch_count, begin + step.blocking.row_block);
+    const std::int64_t most = chunk ? layout.chunk : end - begin;
+    for_each_line(axes, begin, end, most, [&](const Odometer& batch, std::int64_t items) {
+      call.items = items;
       call.a = memory.lhs + batch.lhs * bytes;
       call.b = memory.rhs + batch.rhs * bytes;
-      call.out = memory.out + batch.out * bytes;
+      call.out = chunk ? chunk->sums() : memory.out + batch.out * bytes;
       step.kernels->tiny(call);
-      at += call.items;
-    }
+      if (chunk) chunk->store_sums(batch, items);
+    });
     if (finish_item(*task.control)) break;
   }
-  if (call.streams) kernel::finish_streams();
+  if (call.streams || step.store_streams) kernel::finish_streams();
 }
 
 }  // namespace batchdot

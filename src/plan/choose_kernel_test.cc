@@ -306,7 +306,6 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
     s.folded.k[0].rhs = 1;
   }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].rhs = 5; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].out = 5; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.M = 33; }));
   EXPECT_FALSE(is_refused_after([](S s) { s.folded.N = 32; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 33; }));
@@ -317,7 +316,8 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.K = 65; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.finish.beta = 1; }));
+  EXPECT_FALSE(is_refused_after([](S s) { s.finish.beta = 1; }));
+  EXPECT_FALSE(is_refused_after([](S s) { s.folded.n[0].out = 5; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.lhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.rhs_dtype = F16{}; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
@@ -653,6 +653,93 @@ TEST(ChooseKernel, WhatComesNextIsAskedForFromACertainSizeOn) {
   EXPECT_TRUE(asks(5000, 36, 36, true));
   EXPECT_FALSE(asks(5000, 26, 26, true));
   EXPECT_FALSE(asks(50, 40, 40, false));
+}
+
+// Sums that are finished, or go to columns that lie apart, wait in scratch without gaps: 4 KiB of
+// them, of at least one item.
+TEST(ChooseKernel, TinySumsWaitInScratchForAnEpilogue) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;  // wide
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  const auto finished = [&](std::int64_t b, std::int64_t M, std::int64_t N, auto change) {
+    ContractStep step = product(b, M, N, 8);
+    step.kernels = &kernels;
+    change(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiles);
+    EXPECT_TRUE(is_refused(choose(step), "sums kept in the result"));
+    EXPECT_EQ(step.form, ContractStep::Form::kTiny);
+    EXPECT_FALSE(step.is_direct);
+    EXPECT_EQ(step.tiny.out_row, N);
+    EXPECT_EQ(step.tiny.out_item, M * N);
+    EXPECT_FALSE(step.tiny.streams);
+    EXPECT_EQ(step.task_bytes, tiny_scratch(step).bytes);
+    return step;
+  };
+  using S = ContractStep&;
+  const auto is_halved = [](S s) { s.finish.alpha = 0.5; };
+  EXPECT_EQ(tiny_scratch(finished(900, 4, 4, is_halved)).chunk, 64);
+  EXPECT_EQ(tiny_scratch(finished(9, 4, 4, is_halved)).chunk, 9);
+  EXPECT_EQ(tiny_scratch(finished(900, 32, 32, is_halved)).chunk, 1);
+  EXPECT_EQ(finished(900, 8, 8, is_halved).task_bytes, 4096u);
+  EXPECT_EQ(finished(900, 8, 8, [](S s) { s.folded.n[0].out = 9; }).task_bytes, 4096u);
+  EXPECT_EQ(finished(900, 8, 8,
+                     [](S s) {
+                       s.folded.m[0].out = 9;
+                       s.finish.beta = 1;
+                     })
+                .task_bytes,
+            4096u);
+  // Past the caches, with a longer K, too, unless the old result is read.
+  EXPECT_TRUE(finished(70000, 8, 8, is_halved).store_streams);
+  EXPECT_TRUE(finished(70000, 8, 8, [](S s) {
+                s.finish.alpha = 0.5;
+                s.folded.K = 64;
+              }).store_streams);
+  EXPECT_FALSE(finished(70000, 8, 8, [](S s) { s.finish.beta = 1; }).store_streams);
+  EXPECT_FALSE(finished(70000, 8, 8, [](S s) { s.folded.n[0].out = 2; }).store_streams);
+  EXPECT_FALSE(finished(60000, 8, 8, is_halved).store_streams);
+  // Results that run along the batch: a line of items at a time.
+  for (const double beta : {0.0, 1.0}) {
+    const ContractStep group = finished(900, 16, 16, [&](S s) {
+      s.finish.beta = beta;
+      s.folded.batch[0].out = 1;
+      s.folded.n[0].out = 900;
+      s.folded.m[0].out = 16 * 900;
+    });
+    EXPECT_EQ(group.groups_out, beta == 0);
+    EXPECT_EQ(tiny_scratch(group).chunk, beta == 0 ? 16 : 4);
+  }
+
+  // A bias with these strides along items, rows and columns.
+  const auto meets = [&](std::int64_t item, std::int64_t row, std::int64_t column) {
+    const ContractStep step = finished(900, 8, 8, [&](S s) {
+      s.finish.bias.where = Place::Where::kOperand;
+      s.folded.batch[0].bias = item;
+      s.folded.m[0].bias = row;
+      s.folded.n[0].bias = column;
+    });
+    EXPECT_EQ(meets_sums(step, Side::kScale), MeetsSums::kOne);
+    const MeetsSums how = meets_sums(step, Side::kBias);
+    const bool is_laid_out = how == MeetsSums::kAgain || how == MeetsSums::kEach;
+    EXPECT_EQ(step.task_bytes, is_laid_out ? 8192u : 4096u);
+    return how;
+  };
+  EXPECT_EQ(meets(0, 0, 0), MeetsSums::kOne);
+  EXPECT_EQ(meets(64, 8, 1), MeetsSums::kInPlace);
+  EXPECT_EQ(meets(0, 0, 1), MeetsSums::kAgain);
+  EXPECT_EQ(meets(0, 8, 1), MeetsSums::kAgain);
+  EXPECT_EQ(meets(0, 1, 0), MeetsSums::kAgain);
+  EXPECT_EQ(meets(0, 0, -2), MeetsSums::kAgain);
+  EXPECT_EQ(meets(1, 0, 0), MeetsSums::kEach);
+  EXPECT_EQ(meets(65, 8, 1), MeetsSums::kEach);
+  EXPECT_EQ(meets(64, 9, 1), MeetsSums::kEach);
+  EXPECT_EQ(meets(64, 8, 2), MeetsSums::kEach);
+  // One element for a line of the batch, another one for the next line.
+  const ContractStep lines = finished(900, 8, 8, [&](S s) {
+    s.finish.bias.where = Place::Where::kOperand;
+    s.folded.batch = {{30, 30 * 64, 30 * 64, 30 * 64, 1}, {30, 64, 64, 64, 0}};
+  });
+  EXPECT_EQ(meets_sums(lines, Side::kBias), MeetsSums::kOne);
 }
 
 // Small items whose rows are computed whole come by themselves from the last cache, of which a

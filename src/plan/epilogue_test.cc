@@ -110,6 +110,44 @@ TEST(Epilogue, OperandsOfARunAreTheInputsThenScaleThenBias) {
   EXPECT_FALSE(PlanAccess::impl(plan_of(F32{}, epilogue)).has_scale);
 }
 
+// Small products keep their form: their sums wait in scratch, and explain says why.
+TEST(Epilogue, TinyProductsAreFinishedFromScratch) {
+  if (find_kernels({}).of(kernel::Arithmetic::kF32).tiny == nullptr) {
+    GTEST_SKIP() << "the target has no tiny kernel";
+  }
+  const Contraction c = einsum("bmk,bkn->bmn", std::vector<Shape>{{900, 8, 8}, {900, 8, 4}});
+  const Layout operands[] = {Layout(F32{}, {900, 8, 8}), Layout(F32{}, {900, 8, 4})};
+  PlanOptions options;
+  options.threads = 1;
+  const auto facts_of = [&](const Epilogue& epilogue) {
+    return Plan::make(c, operands, {}, epilogue, options).facts();
+  };
+  const auto expect_tiny = [&](const Epilogue& epilogue, std::size_t workspace) {
+    const PlanFacts facts = facts_of(epilogue);
+    EXPECT_EQ(facts.kernel, "tiny");
+    EXPECT_FALSE(facts.swapped);  // rows of four stay rows
+    EXPECT_EQ(facts.workspace_bytes, workspace);
+    const auto& last = facts.refused.back();
+    EXPECT_EQ(last.what, "sums kept in the result");
+    EXPECT_EQ(last.why, "an epilogue finishes the sums");
+  };
+  EXPECT_EQ(facts_of({}).workspace_bytes, 0u);
+  Epilogue alpha, beta, relu, bias, both;
+  alpha.alpha = 0.5;
+  expect_tiny(alpha, 4096);
+  beta.beta = 1;
+  expect_tiny(beta, 4096);
+  relu.activation = Activation::kRelu;
+  expect_tiny(relu, 4096);
+  bias.bias = Epilogue::Operand{Layout(F32{}, {4}), {c.output[2]}};
+  expect_tiny(bias, 2 * 4096);
+  bias.bias = Epilogue::Operand{Layout(F32{}, {}), {}};
+  expect_tiny(bias, 4096);  // one element for all
+  both.scale = Epilogue::Operand{Layout(F32{}, {8}), {c.output[1]}};
+  both.bias = Epilogue::Operand{Layout(F32{}, {900}), {c.output[0]}};
+  expect_tiny(both, 3 * 4096);
+}
+
 // A lone operand that nothing is summed of is a copy only if nothing else is done to it.
 TEST(Epilogue, AnEndingMakesACopyAProduct) {
   const Contraction c = einsum("ij->ji", std::vector<Shape>{{2, 3}});

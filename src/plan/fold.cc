@@ -92,11 +92,13 @@ bool runs_in_lines_along_outer_k(const FoldedAxes& k, Side side) {
 // N fills no vector, yet vectors run over it: a result that is written row by row is worth more
 // than full vectors whose elements go to as many rows. Not where N fills little of a vector, where
 // rows of lhs are vectors as they lie, or where few columns and all rows are read in place along K.
-bool narrow_rows_stay(const Folded& folded, int lanes) {
+bool narrow_rows_stay(const Folded& folded, int lanes, RowsStay stay) {
+  if (stay == RowsStay::kNone) return false;
   if (!one_stride(folded.m, Side::kOut) || one_stride(folded.n, Side::kOut) != 1) return false;
   if (folded.M <= kernel::kTinyM && folded.N <= kernel::kTinyN && folded.K <= kernel::kTinyK) {
     return true;
   }
+  if (stay == RowsStay::kTiny) return false;
   if (folded.N <= kernel::kMaxVectorRows && one_stride(folded.k, Side::kLhs) == 1 &&
       one_stride(folded.k, Side::kRhs) == 1) {
     return false;
@@ -105,11 +107,11 @@ bool narrow_rows_stay(const Folded& folded, int lanes) {
 }
 
 // Vectors run over N: that should be the axis that is contiguous in the result, and wide enough.
-bool wants_swap(const Folded& folded, int lanes, bool out_holds_sums) {
+bool wants_swap(const Folded& folded, int lanes, RowsStay stay) {
   if (folded.M <= 1) return false;
   if (folded.N <= 1) return true;
   if (folded.N < lanes && folded.M > folded.N) {
-    return !out_holds_sums || !narrow_rows_stay(folded, lanes);
+    return !narrow_rows_stay(folded, lanes, stay);
   }
   if (folded.M < lanes && folded.N >= folded.M) return false;
   const bool is_in_lhs = runs_in_lines_along_outer_k(folded.k, Side::kLhs);
@@ -184,7 +186,7 @@ std::int64_t count_of(const FoldedAxes& axes) {
 }
 
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
-            int lanes, bool out_holds_sums) {
+            int lanes, RowsStay stay) {
   Folded folded;
   for (const LabelStride& entry : strides.out) {
     const FoldedAxis axis = axis_of(strides, extents, entry.label);
@@ -202,7 +204,7 @@ Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const L
   sort_and_merge(folded.n);
   if (folded.K == 0) folded.k.clear();
   merge(folded.k);
-  if (wants_swap(folded, lanes, out_holds_sums)) swap_operands(folded);
+  if (wants_swap(folded, lanes, stay)) swap_operands(folded);
   return folded;
 }
 

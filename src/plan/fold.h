@@ -79,15 +79,18 @@ struct PairStrides {
   LabelStrides lhs, rhs, out, bias, scale;
 };
 
+/// kTiny: those of tiny products. kAll: also others, as the result is written as it is summed.
+enum class RowsStay : std::uint8_t { kNone, kTiny, kAll };
+
 /// Folds. A batch axis along which one operand does not move becomes M or N, axes that lie together
 /// in all tensors become one, axes of extent 1 go. The order of k is kept: it is part of the
 /// result.
 /// \param order  the summed labels of this step, in the contracting order
 /// \param lanes  elements of a vector: N should fill one
-/// \param out_holds_sums  the result may be written as it is summed, where it is contiguous along N
+/// \param stay  whether rows that fill no vector do, if the result is written row by row
 /// \throws Error  kOverflow  a product of extents beyond 2^63 - 1.
 Folded fold(const PairStrides& strides, const std::vector<Dim>& extents, const Labels& order,
-            int lanes, bool out_holds_sums);
+            int lanes, RowsStay stay);
 
 /// Moves axes of M or N that keep a product from running through its operands in lines to the
 /// batch. The elements and their sums stay the same.

@@ -20,12 +20,12 @@ constexpr Label kB = 0, kM = 1, kN = 2, kK = 3, kH = 4;
 
 // b,m,k . b,k,n -> b,m,n with these extents, all dense.
 Folded fold_dense(std::int64_t b, std::int64_t m, std::int64_t n, std::int64_t k, int lanes = 8,
-                  bool out_holds_sums = true) {
+                  RowsStay stay = RowsStay::kAll) {
   const PairStrides strides = {{{kB, m * k}, {kM, k}, {kK, 1}},
                                {{kB, k * n}, {kK, n}, {kN, 1}},
                                {{kB, m * n}, {kM, n}, {kN, 1}},
                                {}};
-  return fold(strides, {b, m, n, k}, {kK}, lanes, out_holds_sums);
+  return fold(strides, {b, m, n, k}, {kK}, lanes, stay);
 }
 
 TEST(Fold, SortsLabelsByTheTensorsThatTheyMove) {
@@ -47,7 +47,7 @@ TEST(Fold, ABatchAxisThatOneOperandStandsStillOnIsARowOrAColumn) {
                             {{kB, 0}, {kK, 40}, {kN, 1}},
                             {{kB, 1200}, {kM, 40}, {kN, 1}},
                             {}},
-                           {2, 30, 40, 5}, {kK}, 8, true);
+                           {2, 30, 40, 5}, {kK}, 8, RowsStay::kAll);
   EXPECT_EQ(rows.batch_count, 1);
   EXPECT_EQ(rows.m, (FoldedAxes{{60, 5, 0, 40, 0}}));  // and b and m lie together: one axis
   EXPECT_EQ(rows.M, 60);
@@ -57,7 +57,7 @@ TEST(Fold, MergesOnlyWhatMovesAsOneInEveryTensor) {
   const auto with_out_of_h = [](std::int64_t out) {
     return fold(
         {{{kH, 30}, {kM, 5}, {kK, 1}}, {{kK, 40}, {kN, 1}}, {{kH, out}, {kM, 40}, {kN, 1}}, {}},
-        {1, 6, 40, 5, 3}, {kK}, 8, true);
+        {1, 6, 40, 5, 3}, {kK}, 8, RowsStay::kAll);
   };
   EXPECT_EQ(with_out_of_h(240).m, (FoldedAxes{{18, 5, 0, 40, 0}}));
   EXPECT_EQ(with_out_of_h(400).m, (FoldedAxes{{3, 30, 0, 400, 0}, {6, 5, 0, 40, 0}}));
@@ -66,7 +66,7 @@ TEST(Fold, MergesOnlyWhatMovesAsOneInEveryTensor) {
                               {{kK, 40}, {kN, 1}},
                               {{kH, 240}, {kM, 40}, {kN, 1}},
                               {{kM, 1}}},
-                             {1, 6, 40, 5, 3}, {kK}, 8, true);
+                             {1, 6, 40, 5, 3}, {kK}, 8, RowsStay::kAll);
   EXPECT_EQ(biased.m.size(), 2u);
 }
 
@@ -75,7 +75,7 @@ TEST(Fold, MergesTheInnerOnesOfThree) {
                          {{kK, 40}, {kN, 1}},
                          {{kB, 5000}, {kM, 40}, {kH, 240}, {kN, 1}},
                          {}},
-                        {2, 6, 40, 5, 3}, {kK}, 8, true);
+                        {2, 6, 40, 5, 3}, {kK}, 8, RowsStay::kAll);
   EXPECT_EQ(f.m, (FoldedAxes{{2, 1000, 0, 5000, 0}, {18, 5, 0, 40, 0}}));
 }
 
@@ -92,25 +92,25 @@ TEST(Fold, TheOrderOfKIsKeptWhateverItsStrides) {
   // Two contracted labels, k outer. In lhs h is the outer one: nothing may be sorted.
   const Folded f =
       fold({{{kM, 12}, {kK, 1}, {kH, 3}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
-           {1, 9, 20, 3, 4}, {kK, kH}, 8, true);
+           {1, 9, 20, 3, 4}, {kK, kH}, 8, RowsStay::kAll);
   EXPECT_EQ(f.k, (FoldedAxes{{3, 1, 80, 0, 0}, {4, 3, 20, 0, 0}}));
   EXPECT_EQ(f.K, 12);
   // The other way round lhs folds, rhs does not.
   const Folded other =
       fold({{{kM, 12}, {kK, 1}, {kH, 3}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
-           {1, 9, 20, 3, 4}, {kH, kK}, 8, true);
+           {1, 9, 20, 3, 4}, {kH, kK}, 8, RowsStay::kAll);
   EXPECT_EQ(other.k, (FoldedAxes{{4, 3, 20, 0, 0}, {3, 1, 80, 0, 0}}));
   // Together they are one only where both operands agree.
   const Folded one =
       fold({{{kM, 12}, {kK, 4}, {kH, 1}}, {{kK, 80}, {kH, 20}, {kN, 1}}, {{kM, 20}, {kN, 1}}, {}},
-           {1, 9, 20, 3, 4}, {kK, kH}, 8, true);
+           {1, 9, 20, 3, 4}, {kK, kH}, 8, RowsStay::kAll);
   EXPECT_EQ(one.k, (FoldedAxes{{12, 1, 20, 0, 0}}));
 }
 
 TEST(Fold, SwapsWhereTheResultIsContiguousAlongM) {
   // out is n x m in memory.
   const Folded f = fold({{{kM, 5}, {kK, 1}}, {{kK, 40}, {kN, 1}}, {{kM, 1}, {kN, 30}}, {}},
-                        {1, 30, 40, 5}, {kK}, 8, true);
+                        {1, 30, 40, 5}, {kK}, 8, RowsStay::kAll);
   EXPECT_TRUE(f.swapped);
   EXPECT_EQ(f.M, 40);
   EXPECT_EQ(f.N, 30);
@@ -126,7 +126,7 @@ TEST(Fold, SwapsWhereLhsRunsInLinesAlongTheOuterOfTwoAxesOfALongK) {
                  {{kK, inner * 30}, {kH, 30}, {kN, 1}},
                  {{kM, 30}, {kN, 1}},
                  {}},
-                {1, 40, 30, outer, inner}, {kK, kH}, 8, true)
+                {1, 40, 30, outer, inner}, {kK, kH}, 8, RowsStay::kAll)
         .swapped;
   };
   EXPECT_TRUE(swapped(50, 60));
@@ -136,8 +136,9 @@ TEST(Fold, SwapsWhereLhsRunsInLinesAlongTheOuterOfTwoAxesOfALongK) {
 TEST(Fold, SwapsWhereNIsNarrowerThanAVector) {
   EXPECT_TRUE(fold_dense(1, 50, 2, 7).swapped);
   EXPECT_TRUE(fold_dense(1, 50, 1, 7).swapped);
-  EXPECT_TRUE(fold_dense(1, 50, 7, 7, 8, false).swapped);  // stored later, by whatever strides
-  EXPECT_TRUE(fold_dense(1, 20, 7, 20, 8, false).swapped);
+  EXPECT_TRUE(
+      fold_dense(1, 50, 7, 7, 8, RowsStay::kNone).swapped);  // stored later, by whatever strides
+  EXPECT_TRUE(fold_dense(1, 20, 7, 20, 8, RowsStay::kNone).swapped);
   EXPECT_FALSE(fold_dense(1, 3, 50, 7).swapped);
   EXPECT_FALSE(fold_dense(1, 1, 1, 7).swapped);
   EXPECT_FALSE(fold_dense(1, 50, 50, 7).swapped);
@@ -150,23 +151,25 @@ TEST(Fold, NarrowRowsStayWhereTheyAreWrittenInPlace) {
   EXPECT_FALSE(fold_dense(10, 32, 2, 64).swapped);  // tiny
   EXPECT_TRUE(fold_dense(10, 33, 2, 64).swapped);
   EXPECT_TRUE(fold_dense(10, 32, 2, 65).swapped);
+  EXPECT_FALSE(fold_dense(10, 32, 2, 64, 8, RowsStay::kTiny).swapped);
+  EXPECT_TRUE(fold_dense(10, 33, 6, 64, 8, RowsStay::kTiny).swapped);
   EXPECT_TRUE(fold_dense(1, 50, 5, 70, 16).swapped);
   EXPECT_FALSE(fold_dense(1, 50, 6, 70, 16).swapped);
   // lhs is contiguous along M.
   EXPECT_TRUE(fold({{{kM, 1}, {kK, 50}}, {{kK, 7}, {kN, 1}}, {{kM, 7}, {kN, 1}}, {}},
-                   {1, 50, 7, 70}, {kK}, 8, true)
+                   {1, 50, 7, 70}, {kK}, 8, RowsStay::kAll)
                   .swapped);
   // Up to four columns that are contiguous along K meet rows of lhs in place; five do not.
   const auto along_k = [](std::int64_t n) {
     return fold({{{kM, 70}, {kK, 1}}, {{kK, 1}, {kN, 70}}, {{kM, n}, {kN, 1}}, {}}, {1, 50, n, 70},
-                {kK}, 8, true)
+                {kK}, 8, RowsStay::kAll)
         .swapped;
   };
   EXPECT_TRUE(along_k(4));
   EXPECT_FALSE(along_k(5));
   // The result is contiguous along neither.
   EXPECT_TRUE(fold({{{kM, 70}, {kK, 1}}, {{kK, 7}, {kN, 1}}, {{kM, 14}, {kN, 2}}, {}},
-                   {1, 50, 7, 70}, {kK}, 8, true)
+                   {1, 50, 7, 70}, {kK}, 8, RowsStay::kAll)
                   .swapped);
 }
 
@@ -179,11 +182,11 @@ TEST(Fold, NothingIsLeftOfAnEmptyK) {
 TEST(Fold, ReversedAxesFoldAsWell) {
   const Folded f = fold(
       {{{kH, -30}, {kM, -5}, {kK, -1}}, {{kK, 40}, {kN, 1}}, {{kH, 240}, {kM, 40}, {kN, 1}}, {}},
-      {1, 6, 40, 5, 3}, {kK}, 8, true);
+      {1, 6, 40, 5, 3}, {kK}, 8, RowsStay::kAll);
   EXPECT_EQ(f.m, (FoldedAxes{{18, -5, 0, 40, 0}}));  // lhs goes back, out goes on
   const Folded both = fold(
       {{{kH, -30}, {kM, -5}, {kK, -1}}, {{kK, 40}, {kN, 1}}, {{kH, -240}, {kM, -40}, {kN, 1}}, {}},
-      {1, 6, 40, 5, 3}, {kK}, 8, true);
+      {1, 6, 40, 5, 3}, {kK}, 8, RowsStay::kAll);
   EXPECT_EQ(both.m, (FoldedAxes{{18, -5, 0, -40, 0}}));
 }
 
@@ -268,11 +271,11 @@ TEST(Peel, FewRowsAreEnoughWhereRhsIsNotPacked) {
 
 TEST(Fold, ExtentsBeyond63BitsAreRefused) {
   const std::int64_t big = std::int64_t{1} << 32;
-  EXPECT_EQ(
-      refusal_of([&] {
-        fold({{{kM, 0}}, {{kN, 0}}, {{kM, 0}, {kH, 0}}, {}}, {1, big, big, 1, big}, {}, 8, true);
-      }).code(),
-      ErrorCode::kOverflow);
+  EXPECT_EQ(refusal_of([&] {
+              fold({{{kM, 0}}, {{kN, 0}}, {{kM, 0}, {kH, 0}}, {}}, {1, big, big, 1, big}, {}, 8,
+                   RowsStay::kAll);
+            }).code(),
+            ErrorCode::kOverflow);
 }
 
 }  // namespace

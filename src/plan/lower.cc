@@ -136,10 +136,13 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   }
   step.kernels = &kernels_.of(step.arithmetic);
   const DType element = accumulator_of(step.arithmetic);
-  const bool out_holds_sums =
-      out.dtype == element && !element.is_complex() && last.finish.is_plain();
+  const bool is_all_one_type = a.dtype == element && b.dtype == element;
+  const RowsStay stay = !(out.dtype == element) || element.is_complex()    ? RowsStay::kNone
+                        : last.finish.is_plain()                           ? RowsStay::kAll
+                        : step.kernels->tiny != nullptr && is_all_one_type ? RowsStay::kTiny
+                                                                           : RowsStay::kNone;
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
-                     contracting, step.kernels->lanes, out_holds_sums);
+                     contracting, step.kernels->lanes, stay);
   step.last_cache = last_cache_bytes();
   const Value& first = step.folded.swapped ? b : a;
   const Value& second = step.folded.swapped ? a : b;
@@ -234,7 +237,8 @@ void Builder::copy(const Value& in, const Value& out) {
   step.out = out.place;
   step.in_dtype = in.dtype;
   step.out_dtype = out.dtype;
-  const Folded folded = fold({in.strides, {}, out.strides, {}, {}}, extents_, {}, 1, true);
+  const Folded folded =
+      fold({in.strides, {}, out.strides, {}, {}}, extents_, {}, 1, RowsStay::kAll);
   step.middle = axes_of_one(folded);
   if (!step.middle.empty()) {
     step.inner = step.middle.back();
@@ -277,7 +281,7 @@ void Builder::rowwise(RowwiseStep step, const Value& in, const Value& out, Label
   split(rows.lhs, along.lhs);
   split(rows.out, along.out);
   step.axis = {extents_[axis].extent(), along.lhs[0].stride, 0, along.out[0].stride};
-  const Folded folded = fold(rows, extents_, {}, 1, true);
+  const Folded folded = fold(rows, extents_, {}, 1, RowsStay::kAll);
   step.rows = axes_of_one(folded);
   step.items = step.axis.extent == 0 ? 0 : folded.M * folded.N;
   // A row is widened into scratch.

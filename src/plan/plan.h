@@ -74,7 +74,7 @@ struct ContractStep {
   std::int64_t last_cache = 0;  ///< last_cache_bytes()
   Blocking blocking;
   Finish finish;
-  bool is_direct = false;  ///< tiles keep their running sums in the result itself
+  bool is_direct = false;  ///< sums are kept in the result itself
   bool packs_lhs = true, packs_rhs = true;
   bool widens_rows = false;   ///< rows of lhs are packed as they lie, k side by side
   bool stores_early = false;  ///< sums of MC rows are stored before the next rows are multiplied
@@ -247,6 +247,23 @@ struct VectorScratch {
   std::size_t bytes = 0;
 };
 VectorScratch vector_scratch(const ContractStep& step);
+/// The same for a tiny step whose sums are finished from scratch: those of some items, then what
+/// meets them, each as the sums lie, (item, M, N) without gaps.
+struct TinyScratch {
+  std::size_t sums = 0;
+  std::size_t scale = 0, bias = 0;
+  std::int64_t chunk = 0;  ///< items summed at a time
+  std::size_t bytes = 0;
+};
+TinyScratch tiny_scratch(const ContractStep& step);
+/// How scale or bias of a tiny step meets the sums of items along the last axis of the batch.
+enum class MeetsSums : std::uint8_t {
+  kOne,      ///< one element for all of them, or there is none
+  kInPlace,  ///< it lies as they do
+  kAgain,    ///< the same for each item: laid out beside them once
+  kEach,     ///< laid out for each chunk
+};
+MeetsSums meets_sums(const ContractStep& step, Side side);
 
 /// Items of a dots step that one work item takes at most; Blocking::row_block says how many it
 /// does.

@@ -9,6 +9,11 @@ namespace batchdot {
 
 namespace {
 
+// Sums of tiny products that are finished at a time, if there are several; they stay in the first
+// cache with what meets them.
+constexpr std::int64_t kTinyChunkBytes = 4 << 10;
+constexpr std::int64_t kTinyGroup = 16;  // a line of results that lie side by side
+
 std::size_t take(std::size_t& at, std::size_t bytes) {
   const std::size_t here = at;
   at += align_up(bytes);
@@ -111,6 +116,44 @@ VectorScratch vector_scratch(const ContractStep& step) {
   s.out_columns = take(at, table_bytes(f.n, columns));
   s.bias_columns = take(at, table_bytes(step.finish.bias, f.n, columns));
   s.scale_columns = take(at, table_bytes(step.finish.scale, f.n, columns));
+  s.bytes = at;
+  return s;
+}
+
+MeetsSums meets_sums(const ContractStep& step, Side side) {
+  const Folded& f = step.folded;
+  const Place& place = side == Side::kScale ? step.finish.scale : step.finish.bias;
+  if (place.where == Place::Where::kNone) return MeetsSums::kOne;
+  const auto moves = [&](const FoldedAxis& axis) { return stride_in(axis, side) != 0; };
+  const auto lies_apart = [&](const FoldedAxes& axes, std::int64_t apart) {
+    return axes.empty() || axes.back().extent == 1 || stride_in(axes.back(), side) == apart;
+  };
+  const bool is_same = std::none_of(f.batch.begin(), f.batch.end(), moves);
+  const bool is_one = std::none_of(f.m.begin(), f.m.end(), moves) &&
+                      std::none_of(f.n.begin(), f.n.end(), moves) && lies_apart(f.batch, 0);
+  if (is_one) return MeetsSums::kOne;
+  if (lies_apart(f.n, 1) && lies_apart(f.m, f.N) && lies_apart(f.batch, f.M * f.N)) {
+    return MeetsSums::kInPlace;
+  }
+  return is_same ? MeetsSums::kAgain : MeetsSums::kEach;
+}
+
+TinyScratch tiny_scratch(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const std::int64_t item = f.M * f.N * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  TinyScratch s;
+  if (step.is_direct) return s;
+  const std::int64_t least = step.groups_out ? kTinyGroup : 1;
+  s.chunk = std::min(std::max(kTinyChunkBytes / item, least), step.blocking.row_block);
+  std::size_t at = 0;
+  const auto bytes = static_cast<std::size_t>(s.chunk * item);
+  const auto bytes_of = [&](Side side) {
+    const MeetsSums meets = meets_sums(step, side);
+    return meets == MeetsSums::kAgain || meets == MeetsSums::kEach ? bytes : 0;
+  };
+  s.sums = take(at, bytes);
+  s.scale = take(at, bytes_of(Side::kScale));
+  s.bias = take(at, bytes_of(Side::kBias));
   s.bytes = at;
   return s;
 }

@@ -191,6 +191,8 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ikb,bkj->bij", {{35, 9, 200}, {200, 9, 18}}},            // two lines of it
       {"fdabe,fc->edcba", {{7, 2, 33, 6, 40}, {7, 24}}, F32{}},  // groups that cross an axis
       {"bik,bkj->ijb", {{19, 20, 33}, {19, 33, 21}}},  // results of a group, stored together
+      {"bik,bkj->ijb", {{70, 33, 3}, {70, 3, 21}}},
+      {"bik,bkj->jib", {{70, 4, 5}, {70, 5, 6}}},
       {"ikb,jkb->ijb", {{35, 9, 20}, {21, 9, 20}}},
       {"bikm,bjkn->imjnb", {{18, 7, 3, 5}, {18, 6, 3, 14}}},
       {"bik,bkj->ijb", {{64, 136, 3}, {64, 3, 140}}, F32{}},  // in two blocks of rows, streamed
@@ -460,7 +462,8 @@ struct Ending {
   LastSteps steps() const { return {epilogue, old.view, scale.view, bias.view}; }
 };
 
-Ending random_ending(std::mt19937& random, const Contraction& c, DType out, Elements elements) {
+Ending random_ending(std::mt19937& random, const Contraction& c, DType out, Elements elements,
+                     bool any_layout = true) {
   const bool is_integer = out == DType(I32{}) || out == DType(I64{});
   const bool is_complex = out == DType(C64{}) || out == DType(C128{});
   const auto pick = [&](double a, double b, double c0, double d) {
@@ -478,7 +481,7 @@ Ending random_ending(std::mt19937& random, const Contraction& c, DType out, Elem
   Epilogue& e = ending.epilogue;
   e.alpha = is_integer ? pick(1, 1, 3, -7) : pick(1, 1, 0.3, -1.7);
   e.beta = is_integer ? pick(0, 0, 1, -5) : pick(0, 0, 1, -0.7);
-  ending.old = random_operand(random, out, result_shape(c).extents(), elements);
+  ending.old = random_operand(random, out, result_shape(c).extents(), elements, any_layout);
   const DType real = out == DType(C64{}) ? DType(F32{}) : out == DType(C128{}) ? F64{} : out;
   if (random() % 2 == 0) e.scale = operand(real, ending.scale);
   if (random() % 2 == 0) e.bias = operand(out, ending.bias);
@@ -540,7 +543,8 @@ TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
   } kCases[] = {
       {"bmk,bkn->bmn", {{2, 5, 9}, {2, 9, 530}}},
       {"bmk,bkn->bmn", {{3, 19, 150}, {3, 150, 21}}},
-      {"bmk,bkn->mnb", {{18, 19, 15}, {18, 15, 21}}},
+      {"bmk,bkn->mnb", {{18, 19, 15}, {18, 15, 21}}},  // tiny, and tiles
+      {"bmk,bkn->mnb", {{18, 35, 9}, {18, 9, 21}}},
       {"bmk,bkn->bmn", {{7, 4, 4}, {7, 4, 4}}},
       {"bk,bk->b", {{300, 12}, {300, 12}}},
       {"k,nk->n", {{70}, {291, 70}}},
@@ -561,6 +565,54 @@ TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
       expect_ending_of_the_program(problem, GetParam(), ending, 1 + i % 2);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// The sums of tiny products are finished a few items at a time: of a dense result in one run, else
+// in rows; items that do not fill the last chunk, or a line of the batch; the result also past the
+// caches.
+TEST(Bits, EpiloguesOfTinyProductsGiveTheBitsOfTheScalarProgram) {
+  std::mt19937 random(20278);
+  const struct {
+    const char* equation;
+    std::vector<Shape> shapes;
+  } kCases[] = {
+      {"bmk,bkn->bmn", {{150, 4, 4}, {150, 4, 4}}},
+      {"bmk,bkn->bmn", {{37, 8, 8}, {37, 8, 8}}},
+      {"bmk,bkn->bmn", {{5, 32, 32}, {5, 32, 32}}},
+      {"bmk,bkn->bmn", {{130, 3, 2}, {130, 2, 5}}},
+      {"bmk,bkn->bmn", {{90, 1, 3}, {90, 3, 6}}},
+      {"bmk,bkn->bmn", {{90, 6, 3}, {90, 3, 1}}},
+      {"bmk,bkn->bmn", {{70, 4, 0}, {70, 0, 4}}},
+      {"mk,kn->mn", {{17, 64}, {64, 31}}},
+      {"bmk,bnk->bnm", {{80, 5, 9}, {80, 7, 9}}},
+      {"bmk,bkn->mbn", {{80, 20, 9}, {80, 9, 4}}},
+      {"abmk,abkn->abmn", {{3, 70, 4, 4}, {3, 70, 4, 4}}},
+  };
+  for (const DType dtype : {DType(F32{}), DType(F64{})}) {
+    for (const auto& test : kCases) {
+      const Problem problem = problem_of(random, test.equation, test.shapes, dtype, false);
+      for (int i = 0; i < 24 / kPart; ++i) {
+        const Elements elements = i % 8 == 7 ? Elements::kExtreme : Elements::kOrdinary;
+        const Ending ending = random_ending(random, problem.c, dtype, elements, i % 3 == 2);
+        for (const int threads : {1, 3}) {
+          expect_ending_of_the_program(problem, dtype, ending, threads);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+  const Problem far =
+      problem_of(random, "bmk,bkn->bmn", {{70000, 8, 1}, {70000, 1, 8}}, F32{}, false);
+  for (const double beta : {0.0, -0.7}) {
+    Ending ending;
+    ending.epilogue.beta = beta;
+    ending.epilogue.activation = Activation::kRelu;
+    ending.old = random_operand(random, F32{}, {70000, 8, 8}, Elements::kOrdinary, false);
+    ending.bias = random_operand(random, F32{}, {8}, Elements::kOrdinary, false);
+    ending.epilogue.bias = Epilogue::Operand{ending.bias.view.layout, Labels{far.c.output[2]}};
+    expect_ending_of_the_program(far, F32{}, ending, 3);
+    if (HasFatalFailure()) return;
   }
 }
 

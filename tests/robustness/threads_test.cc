@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <new>
 #include <random>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -85,8 +87,9 @@ struct Workspace {
 struct Problem {
   Contraction c;
   std::vector<bits::Operand> operands;
-  std::vector<TensorView> views;
-  std::vector<Layout> layouts;
+  std::vector<TensorView> views;  ///< of a run: the operands, then what the epilogue takes
+  std::vector<Layout> layouts;    ///< of the operands
+  Epilogue epilogue;
 };
 
 Problem problem_of(std::string_view equation, const std::vector<Shape>& shapes, DType dtype,
@@ -107,13 +110,14 @@ Plan plan_of(const Problem& problem, int threads, std::string_view target = {}) 
   PlanOptions options;
   options.threads = threads;
   options.target = target;
-  return Plan::make(problem.c, problem.layouts, {}, {}, options);
+  return Plan::make(problem.c, problem.layouts, {}, problem.epilogue, options);
 }
 
 struct Kind {
   std::string_view equation;
   std::vector<Shape> shapes;
   DType dtype;
+  bool is_finished = false;  ///< by a bias along the last axis of the result, and relu
 };
 std::vector<Kind> every_kind() {
   return {
@@ -127,12 +131,50 @@ std::vector<Kind> every_kind() {
       {"ijk->k", {{20, 30, 40}}, I8{}},
       {"ij->ji", {{70, 50}}, I64{}},
       {"ij,kl->ik", {{30, 20}, {30, 20}}, F32{}},
+      {"bmk,bkn->bmn", {{900, 4, 7}, {900, 7, 5}}, F32{}},
+      {"mk,nk->mn", {{1, 128}, {300, 128}}, F32{}},
+      {"bmk,bkn->bmn", {{4, 40, 50}, {4, 50, 60}}, I8{}},
+      {"bmk,bkn->bmn", {{900, 4, 7}, {900, 7, 5}}, F32{}, true},
+      {"bmk,bkn->bmn", {{5, 37, 70}, {5, 70, 41}}, F64{}, true},
+      {"mk,nk->mn", {{1, 128}, {300, 128}}, F32{}, true},
   };
+}
+
+Problem problem_of(const Kind& kind) {
+  // Tiny products and vectors ask for operands that lie in lines.
+  const bool may_be_strided = !kind.is_finished && kind.shapes[0].extents()[0] != 1;
+  Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype, may_be_strided);
+  if (!kind.is_finished) return problem;
+  const Label last = problem.c.output.back();
+  std::mt19937 random(20278);
+  problem.operands.push_back(bits::random_operand(
+      random, kind.dtype, {problem.c.extents[last].extent()}, bits::Elements::kOrdinary, false));
+  problem.views.push_back(problem.operands.back().view);
+  problem.epilogue.bias = Epilogue::Operand{problem.views.back().layout, {last}};
+  problem.epilogue.activation = Activation::kRelu;
+  return problem;
+}
+
+TEST(Run, EveryKindHasEachForm) {
+  for (const bool is_finished : {false, true}) {
+    std::set<std::string> forms;
+    for (const Kind& kind : every_kind()) {
+      if (kind.is_finished != is_finished) continue;
+      for (const std::string_view target : targets()) {
+        forms.insert(plan_of(problem_of(kind), 2, target).facts().kernel);
+      }
+    }
+    if (targets().size() == 1) GTEST_SKIP() << "`scalar` has tiles and dots alone";
+    EXPECT_TRUE(forms.contains("tiles"));
+    EXPECT_TRUE(forms.contains("tiny"));
+    EXPECT_TRUE(forms.contains("vector"));
+    EXPECT_TRUE(forms.contains("dots") || is_finished);
+  }
 }
 
 TEST(Run, OnePlanServesEightThreadsAtOnce) {
   for (const Kind& kind : every_kind()) {
-    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Problem problem = problem_of(kind);
     const Plan plan = plan_of(problem, 2);
     const Tensor expected = plan.run(problem.views);
     std::atomic<int> wrong{0};
@@ -183,7 +225,7 @@ TEST(Run, AllocatesNothingWithAWorkspace) {
   ThreadPool pool(2);
   for (const std::string_view target : targets()) {
     for (const Kind& kind : every_kind()) {
-      const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+      const Problem problem = problem_of(kind);
       const Plan plan = plan_of(problem, 2, target);
       const Workspace workspace(plan);
       Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
@@ -213,7 +255,7 @@ TEST(Run, AllocatesNothingWithAWorkspace) {
 
 TEST(Run, TakesAddressesOfWhatLiesAsPlanned) {
   for (const Kind& kind : every_kind()) {
-    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Problem problem = problem_of(kind);
     const Plan plan = plan_of(problem, 1);
     const Workspace workspace(plan);
     const Tensor wanted = plan.run(problem.views);
@@ -391,7 +433,7 @@ TEST(Run, CountsEachItemOfAGroupOnce) {
 // Tasks may come in any order, or all at once on other threads.
 TEST(Run, AnyExecutorGivesTheSameBits) {
   for (const Kind& kind : every_kind()) {
-    const Problem problem = problem_of(kind.equation, kind.shapes, kind.dtype);
+    const Problem problem = problem_of(kind);
     const Plan plan = plan_of(problem, 5);
     const Tensor expected = plan_of(problem, 1).run(problem.views);
     const Workspace workspace(plan);
