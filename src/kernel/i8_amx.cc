@@ -158,6 +158,49 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
     _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
     if constexpr (kRowTiles > 1) _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
   };
+  // The same of several, where each register is loaded as soon as it has been multiplied: the
+  // next multiplications are of the others.
+  const auto steps = [&](const std::uint8_t* a0, const std::uint8_t* a1, const std::uint8_t* b_at,
+                         std::int64_t count)
+      __attribute__((always_inline, target("amx-tile,amx-int8,avx512f"))) {
+    const std::int64_t a0_row = rows0.row, a1_row = rows1.row;
+    const std::int64_t a0_step = rows0.step, a1_step = rows1.step, b_step = kWords * b_row;
+    _tile_loadd(BATCHDOT_A0, a0, a0_row);
+    _tile_loadd(BATCHDOT_B0, b_at, b_row);
+    _tile_loadd(BATCHDOT_A1, a1, a1_row);
+    _tile_loadd(BATCHDOT_B1, b_at + kLastAt, b_row);
+    while (true) {
+      _tile_dpbssd(BATCHDOT_SUM00, BATCHDOT_A0, BATCHDOT_B0);
+      _tile_dpbssd(BATCHDOT_SUM10, BATCHDOT_A1, BATCHDOT_B0);
+      if (count == 1) {
+        _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
+        _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
+        break;
+      }
+      b_at += b_step, a0 += a0_step, a1 += a1_step;
+      _tile_loadd(BATCHDOT_B0, b_at, b_row);
+      _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
+      _tile_loadd(BATCHDOT_A1, a1, a1_row);
+      _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
+      _tile_loadd(BATCHDOT_A0, a0, a0_row);
+      _tile_loadd(BATCHDOT_B1, b_at + kLastAt, b_row);
+      _tile_dpbssd(BATCHDOT_SUM10, BATCHDOT_A1, BATCHDOT_B0);
+      _tile_dpbssd(BATCHDOT_SUM00, BATCHDOT_A0, BATCHDOT_B0);
+      if (count == 2) {
+        _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
+        _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
+        break;
+      }
+      count -= 2;
+      b_at += b_step, a0 += a0_step, a1 += a1_step;
+      _tile_loadd(BATCHDOT_B0, b_at, b_row);
+      _tile_dpbssd(BATCHDOT_SUM01, BATCHDOT_A0, BATCHDOT_B1);
+      _tile_loadd(BATCHDOT_A0, a0, a0_row);
+      _tile_dpbssd(BATCHDOT_SUM11, BATCHDOT_A1, BATCHDOT_B1);
+      _tile_loadd(BATCHDOT_A1, a1, a1_row);
+      _tile_loadd(BATCHDOT_B1, b_at + kLastAt, b_row);
+    }
+  };
   std::int64_t a_tile = 0;
   for (int left = call.tiles; left > 0; --left) {
     // Where the sums of the last vector are read and written.
@@ -190,17 +233,19 @@ BATCHDOT_AMX void multiply(const TileCall& call, int height) {
     if (words > 0 && words < kWords) {
       step(a0, rows0.row, a1, rows1.row, b);
     } else {
-      std::int64_t k = 0;
-      const std::uint8_t* b_at = b;
-      for (; k + kWords <= words; k += kWords, b_at += kWords * b_row) {
-        step(a0, rows0.row, a1, rows1.row, b_at);
-        a0 += rows0.step;
-        a1 += rows1.step;
+      const std::int64_t whole = words / kWords;
+      if constexpr (kRowTiles > 1 && kVectors > 1) {
+        if (whole > 0) steps(a0, a1, b, whole);
+      } else {
+        for (std::int64_t i = 0; i < whole; ++i) {
+          step(a0 + i * rows0.step, rows0.row, a1 + i * rows1.step, rows1.row,
+               b + i * kWords * b_row);
+        }
       }
-      if (k < words) {
+      if (const std::int64_t left_over = words % kWords; left_over > 0) {
         std::uint8_t* const lower_rest = rest + kRows * kRowBytes;
-        copy_rest(rows0.at + a_tile + rows0.rest_at, rows0.rest_row, upper, words - k, rest);
-        copy_rest(rows1.at + a_tile + rows1.rest_at, rows1.rest_row, lower, words - k, lower_rest);
+        copy_rest(rows0.at + a_tile + rows0.rest_at, rows0.rest_row, upper, left_over, rest);
+        copy_rest(rows1.at + a_tile + rows1.rest_at, rows1.rest_row, lower, left_over, lower_rest);
         fence();
         step(rest, kRowBytes, lower_rest, kRowBytes, b + (words - kWords) * b_row);
       }
