@@ -80,9 +80,9 @@ class Panels {
   // Of all others a few steps of k may be packed alone where each of them has rows of its own; it
   // pays where these are two lines or more.
   bool takes_steps() const {
-    return kernels_.head_rows == 0 && kernels_.group_rows == kernels_.k_group &&
-           step_.blocking.NR * panel_bytes() >= 128;
+    return kernels_.head_rows == 0 && step_.blocking.NR * panel_bytes() >= 128;
   }
+  std::int64_t steps_together(std::int64_t k_bytes, std::int64_t depth) const;
   // Of packs_lines: positions of the axes of k inside the outermost one.
   std::int64_t inner_k() const { return step_.folded.K / step_.folded.k.front().extent; }
   template <class PackPanel>

@@ -20,4 +20,7 @@ bool may_use_amx_i8();
 /// Exact modulo 2^32: products are added without saturation.
 void set_i8_amx(ArithmeticKernels& kernels);
 
+/// PackCall for b and dots, where columns lie side by side; false, and nothing is done, elsewhere.
+bool pack_words_of_rows(const PackCall& call);
+
 }  // namespace batchdot::kernel

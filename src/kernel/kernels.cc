@@ -80,6 +80,11 @@ const Kernels* make_bf16_kernels() {
   return &kKernels;
 }
 
+// The pack of set_i8_amx for b: words.
+void pack_amx_b(const PackCall& call) {
+  if (!pack_words_of_rows(call)) pack_words<Words<std::int8_t, false>>(call);
+}
+
 // The same with i8 by AMX. A target of its own: what CPUs without AMX run is tested beside it.
 const Kernels* make_amx_kernels() {
   static const Kernels kKernels = [] {
@@ -88,7 +93,7 @@ const Kernels* make_amx_kernels() {
     ArithmeticKernels& i8 = k.of(Arithmetic::kI8);
     set_i8_amx(i8);
     i8.pack_a[index_of<I8>()] = pack_along_k<std::int8_t>;
-    i8.pack_b[index_of<I8>()] = pack_words<Words<std::int8_t, false>>;
+    i8.pack_b[index_of<I8>()] = pack_amx_b;
     return k;
   }();
   return &kKernels;

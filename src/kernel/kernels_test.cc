@@ -371,7 +371,8 @@ void check_tiles(Arithmetic arithmetic) {
     for (int MR = 1; MR <= kernels.MR; ++MR) {
       const int most = MR <= kernels.wide_MR ? kernels.wide_NV : kernels.NV;
       for (int NV = 1; NV <= most; ++NV) {
-        for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 15, 16, 18, 33, 127, 128, 129, 261}) {
+        for (const std::int64_t K :
+             {0, 1, 2, 3, 4, 5, 7, 15, 16, 18, 33, 66, 127, 128, 129, 193, 261}) {
           // Layouts and columns in turn: every pair comes up with every K and many tiles. A quarter
           // of the panels are full.
           const int missing = turn % 4 == 1 ? 0 : (turn * 5) % kernels.lanes;

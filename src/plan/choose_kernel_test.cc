@@ -1005,6 +1005,16 @@ TEST(ChooseKernel, AmxReadsRowsAlongKAndStreamsWhatIsGathered) {
   choose(deep);
   EXPECT_FALSE(deep.streams);
   EXPECT_EQ(deep.near_panels, 16);
+
+  const auto block_of_rhs = [&](std::int64_t K) {
+    ContractStep step = step_of(1, 1024, 4096, K);
+    choose(step);
+    return step.blocking.NC;
+  };
+  EXPECT_EQ(block_of_rhs(64), 1024);
+  EXPECT_EQ(block_of_rhs(1024), 1024);  // 1 MiB
+  EXPECT_EQ(block_of_rhs(2048), 512);
+  EXPECT_EQ(block_of_rhs(5000), 512);
 }
 
 // Kernels of wide panels that widen rows of f16, and a product of f16.

@@ -220,6 +220,7 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
        {{2, 75, 1092}, {2, 1092, 45}},
        I8{}},  // two blocks of k in place, and packed
       {"bki,bjk->bij", {{2, 1091, 75}, {2, 45, 1091}}, I8{}},
+      {"ik,kj->ij", {{70, 75}, {75, 1102}}, I8{}},  // some words of all columns at a time
   };
   for (const auto& test : kCases) {
     for (const DType dtype :
