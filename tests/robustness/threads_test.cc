@@ -410,22 +410,26 @@ TEST(Run, CountsThePartsOfALongBlockAndStopsInItsMidst) {
   expect_counted_and_stopped(plan, views, Tensor(F32{}, {M, M}));
 }
 
-// Also where items are packed in groups of 16: of 70 two tasks have a group each beforehand, four
-// take all from what nobody has.
+// Also where items are packed, or stored, in groups of 16: of 70 two tasks have a group each
+// beforehand, four take all from what nobody has.
 TEST(Run, CountsEachItemOfAGroupOnce) {
-  const Problem problem = problem_of("bmk,nkb->bmn", {{70, 50, 100}, {90, 100, 70}}, F32{}, false);
-  for (const int threads : {2, 4}) {
-    const Plan plan = plan_of(problem, threads);
-    EXPECT_EQ(plan.facts().threads, threads);
-    const Workspace workspace(plan);
-    ThreadPool pool(threads);
-    Tensor out(F32{}, {70, 50, 90});
-    std::atomic<std::int64_t> done{0};
-    RunControl control;
-    control.items_done = &done;
-    for (const Executor& executor : {Executor::inline_executor(), pool.executor()}) {
-      plan.run(problem.views, out.mutable_view(), workspace.span(), executor, control);
-      EXPECT_EQ(done.exchange(0), plan.facts().work_items);
+  for (const char* equation : {"bmk,nkb->bmn", "bmk,bkn->mnb"}) {
+    const bool is_rhs = equation[4] == 'n';
+    const Problem problem = problem_of(
+        equation, {{70, 50, 100}, is_rhs ? Shape{90, 100, 70} : Shape{70, 100, 90}}, F32{}, false);
+    for (const int threads : {2, 4}) {
+      const Plan plan = plan_of(problem, threads);
+      EXPECT_EQ(plan.facts().threads, threads);
+      const Workspace workspace(plan);
+      ThreadPool pool(threads);
+      Tensor out(F32{}, is_rhs ? Extents{70, 50, 90} : Extents{50, 90, 70});
+      std::atomic<std::int64_t> done{0};
+      RunControl control;
+      control.items_done = &done;
+      for (const Executor& executor : {Executor::inline_executor(), pool.executor()}) {
+        plan.run(problem.views, out.mutable_view(), workspace.span(), executor, control);
+        EXPECT_EQ(done.exchange(0), plan.facts().work_items);
+      }
     }
   }
 }
