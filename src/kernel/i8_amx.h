@@ -7,8 +7,9 @@
 
 namespace batchdot::kernel {
 
-/// True if the CPU has the instruction and the system lets this process use it, which Linux wants
-/// to be asked for: the first call asks. Ask only where AVX-512 itself is known to work.
+/// True if the CPU has the instruction, AVX-512 VBMI as well, and the system lets this process use
+/// it, which Linux wants to be asked for: the first call asks. Ask only where AVX-512 itself is
+/// known to work.
 bool may_use_amx_i8();
 
 /// Sets tiles and sizes of `kernels`, which are those of set_i8_avx512; the packs are the caller's:
