@@ -43,8 +43,8 @@ class TileItem {
   TileItem(const TileItem&) = delete;
   TileItem& operator=(const TileItem&) = delete;
 
-  // `next`: where the batch goes after this item, or null. `member`: which one of a group, if these
-  // are packed. False if the run was stopped before the item was done.
+  // `next`: where the batch goes after this item, or null. `member`: which one of a group, or 0.
+  // False if the run was stopped before the item was done.
   bool run(const Odometer& batch, std::int64_t row_block, std::int64_t column_block,
            const Odometer* next, int member) {
     place(batch, row_block, column_block);

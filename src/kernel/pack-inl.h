@@ -201,9 +201,9 @@ void transpose_elements(const PackCall& call) {
   } else {
     const Element* source = static_cast<const Element*>(call.source);
     Element* panel = static_cast<Element*>(call.panel);
-    for (int r = 0; r < call.rows; ++r) {
-      const Element* row = source + row_offset(call, r);
-      for (std::int64_t k = 0; k < call.K; ++k) panel[k * call.width + r] = row[k_offset(call, k)];
+    for (std::int64_t k = 0; k < call.K; ++k) {
+      Element* to = panel + k * call.width;
+      for (int r = 0; r < call.rows; ++r) to[r] = source[row_offset(call, r) + k_offset(call, k)];
     }
   }
 }

@@ -74,9 +74,10 @@ constexpr std::int64_t kLeastLine = 32;
 constexpr std::int64_t kBlocksPerTask = 6, kPackWork = 24, kPackLinesWork = 72;
 constexpr std::int64_t kScatterRows = 512;  // where sums need scratch, a work item has at most
 constexpr std::int64_t kScatterColumns = 384;
-// Where the results of a group of items are stored together, a block has so many rows and columns:
-// the sums of sixteen items stay in the second cache. What stores them takes a width of int.
-constexpr std::int64_t kGroupSide = 128, kMostWidth = std::numeric_limits<int>::max();
+// Where the results of a group of items are stored together, a block has about so many rows and
+// columns: the sums of sixteen items stay in the second cache. What stores them takes a width of
+// int, which may be a step over the end of an axis.
+constexpr std::int64_t kGroupSide = 128, kMostWidth = std::numeric_limits<int>::max() / 2;
 // Rows that meet so many columns are packed: panels take fewer instructions than rows in place. Of
 // rows that lie apart half as many elements are enough.
 constexpr std::int64_t kManyColumns = 256, kManyK = kernel::kBlock;
@@ -181,7 +182,9 @@ bool out_lies_in_groups(const ContractStep& step) {
       batch.back().extent < kLeastGroup || step.finish.beta != 0) {
     return false;
   }
-  const auto is_near = [](const FoldedAxis& axis) { return std::llabs(axis.out) <= kMostWidth; };
+  const auto is_near = [](const FoldedAxis& axis) {
+    return std::llabs(axis.out) <= kMostWidth / axis.extent;
+  };
   return std::all_of(step.folded.n.begin(), step.folded.n.end(), is_near) &&
          std::all_of(step.folded.m.begin(), step.folded.m.end(), is_near);
 }
@@ -190,11 +193,11 @@ bool out_lies_in_groups(const ContractStep& step) {
 std::int64_t items_of_lhs(const ContractStep& step) {
   const Folded& f = step.folded;
   const std::int64_t element = element_bytes(step);
-  const std::int64_t bytes = std::max<std::int64_t>(1, f.M * f.K * element);
-  if (!lies_in_groups(step, Side::kLhs) || bytes > kGroupBytes / kLeastGroup ||
+  if (!lies_in_groups(step, Side::kLhs) || f.M > kGroupBytes ||
       (step.blocking.column_blocks > 1 && !rhs_lies_in_groups(step))) {
     return 0;
   }
+  const std::int64_t bytes = std::max<std::int64_t>(1, f.M * f.K * element);
   const std::int64_t items =
       std::min({f.batch.back().extent, kLineBytes / element, kGroupBytes / bytes});
   return items < kLeastGroup ? 0 : items;
@@ -308,10 +311,10 @@ std::int64_t items_in_a_run(const Folded& f, bool of_lhs, bool of_rhs, bool of_o
   return items;
 }
 
-// Where an operand is contiguous along the batch, several items are packed together, so many that
-// they take whole lines: all of K, and of N what leaves the panels near. Of small items several
-// lines.
-void set_up_group(ContractStep& step, int tasks) {
+// Where a tensor is contiguous along the batch, several items are packed or stored together, so
+// many that they take whole lines: of operands all of K, and of N what leaves the panels near. Of
+// small items several lines.
+void set_up_group(ContractStep& step, int tasks, std::int64_t most_work) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
   const bool of_rhs = rhs_lies_in_groups(step);
@@ -342,10 +345,10 @@ void set_up_group(ContractStep& step, int tasks) {
     items = std::min(items, kGroupBytes / kept);
     bytes += kept;
   }
-  if (items < kLeastGroup ||
-      multiply_adds(b.row_block, columns, f.K) > static_cast<double>(kItemWork)) {
-    return;
-  }
+  // Items whose results are stored together are counted after all of them.
+  const double work =
+      multiply_adds(b.row_block, columns, f.K) * static_cast<double>(of_out ? items : 1);
+  if (items < kLeastGroup || work > static_cast<double>(most_work)) return;
   b.column_blocks = ceil_div(f.N, columns);
   const std::int64_t most =
       std::min({run, (is_wide(step) ? kWideGroupNearBytes : kGroupNearBytes) / bytes,
@@ -358,7 +361,6 @@ void set_up_group(ContractStep& step, int tasks) {
   step.groups_rhs = of_rhs;
   step.groups_out = of_out;
   step.finishes_apart = is_apart;
-  step.grain = items * b.row_blocks * b.column_blocks;
   b.column_block = columns;
   if (step.groups_lhs) {
     b.MC = std::max(b.MC, round_up(f.M, b.MR));
@@ -367,7 +369,7 @@ void set_up_group(ContractStep& step, int tasks) {
   if (step.groups_rhs) {
     b.NC = columns;
     b.KP = std::max<std::int64_t>(1, f.K);
-  } else if (f.K > b.KP) {  // a member of lhs is one panel: rhs meets it whole
+  } else if (step.groups_lhs && f.K > b.KP) {  // a member is one panel: rhs meets it whole
     b.KP = f.K;
     b.NC = std::min(b.NC, std::max<std::int64_t>(b.NR, kBlockElements / f.K / b.NR * b.NR));
   }
@@ -378,6 +380,16 @@ void set_up_group(ContractStep& step, int tasks) {
 double result_bytes(const ContractStep& step) {
   const Folded& f = step.folded;
   return static_cast<double>(f.batch_count) * multiply_adds(f.M, f.N, element_bytes(step));
+}
+
+// If results that groups store go past the caches: vectors have to be lines, and elements what they
+// are transposed of.
+bool groups_stream(const ContractStep& step) {
+  const std::int64_t real =
+      element_bytes(step) / (accumulator_of(step.arithmetic).is_complex() ? 2 : 1);
+  const std::size_t out = step.out_dtype.size_bytes();
+  return step.kernels->lanes * real == kLineBytes && (out == 4 || out == 8) &&
+         result_bytes(step) > kGroupFarBytes;
 }
 
 // The same as it is stored.
@@ -570,11 +582,11 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
                        result_bytes(step) > kWideFarBytes;
   call.streams = step.is_direct && streams;
   step.groups_out = out_lies_in_groups(step);
-  step.store_streams =
-      step.groups_out ? result_bytes(step) > kGroupFarBytes : !step.is_direct && streams;
+  step.store_streams = step.groups_out ? groups_stream(step) : !step.is_direct && streams;
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
+  if (step.groups_out) b.row_block = round_up(b.row_block, kTinyGroup);
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = tiny_scratch(step).bytes;
 }
@@ -729,7 +741,7 @@ void set_up_streams(ContractStep& step) {
   const bool is_far = bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
   const bool is_complex = accumulator_of(step.arithmetic).is_complex();
   step.store_streams = step.groups_out
-                           ? bytes > kGroupFarBytes
+                           ? groups_stream(step)
                            : is_complex && is_far && f.K <= kWideStreamK && step.finish.beta == 0;
   if (!step.is_direct || !is_far || f.K > most_streamed_K(step)) return;
   const std::int64_t row = f.M > 1 ? *one_stride(f.m, Side::kOut) * element_bytes(step) : 0;
@@ -800,8 +812,9 @@ void set_up_tiles(ContractStep& step, int tasks, std::vector<Refusal>& refused) 
   const std::int64_t sharing = round_up(kSharedLinesBytes / (b.KC * element), b.MR);
   step.shares_lines = step.packs_lhs && rows_share_lines(step, sharing);
   if (step.shares_lines) b.MC = sharing;
-  set_up_group(step, tasks);
+  set_up_group(step, tasks, most_work);
   count_in_parts(step, most_work);
+  if (step.group > 1) step.grain = step.group * b.row_blocks * b.column_blocks;
   step.stores_early = stores_early(step);
   set_up_prefetching(step);
   set_up_streams(step);

@@ -539,7 +539,14 @@ TEST(ChooseKernel, ResultsThatRunAlongTheBatchAreStoredInGroups) {
   EXPECT_EQ(step.blocking.row_block, 126);  // 7 blocks, whole tiles
   EXPECT_EQ(step.blocking.column_block, 112);
   EXPECT_EQ(step.grain, 16 * 7 * 4);
+  EXPECT_FALSE(step.store_streams);
+  kernel::ArithmeticKernels lines = made_up_kernels();  // whose vectors are lines
+  lines.lanes = 16;
+  step.kernels = &lines;
+  choose(step);
   EXPECT_TRUE(step.store_streams);
+  step.kernels = product(1, 2, 2, 2).kernels;
+  choose(step);
   EXPECT_FALSE(step.finishes_apart);
   EXPECT_FALSE(product_of(64, 40, 50, 1).groups_out);
   EXPECT_FALSE(product_of(3, 40, 50, 0).groups_out);
@@ -553,6 +560,17 @@ TEST(ChooseKernel, ResultsThatRunAlongTheBatchAreStoredInGroups) {
   const TileScratch narrow = tile_scratch(step);
   EXPECT_GE(narrow.group_finished, std::size_t{2 * 126 * 112});
   EXPECT_GE(narrow.bytes, narrow.finished + 32 * narrow.group_finished);
+  // K is packed in blocks, as ever, and the items of a group are counted together: not too many.
+  for (const std::int64_t K : {700, 30'000, 200'000, 2'000'000}) {
+    ContractStep deep = product(64, 40, 50, K);
+    deep.folded.batch[0].out = 1;
+    deep.folded.n[0].out = 64;
+    deep.folded.m[0].out = 64 * 50;
+    choose(deep);
+    EXPECT_EQ(deep.blocking.KP, 256);
+    EXPECT_EQ(deep.groups_out, K <= 30'000);
+    EXPECT_LE(tile_scratch(deep).bytes, std::size_t{2} << 20);
+  }
 }
 
 // Several lines of small items are packed at a time, as long as each task has six groups: whole

@@ -80,7 +80,7 @@ struct ContractStep {
   bool stores_early = false;  ///< sums of MC rows are stored before the next rows are multiplied
   bool packs_lines = false;   ///< a line of rhs goes to rows of a panel that lie far apart in k
   bool shares_lines = false;  ///< a line of lhs goes to rows that lie far apart in m
-  int group = 1;              ///< items of the batch that are packed together, from the same lines
+  int group = 1;              ///< items of the batch that share lines: packed or stored together
   bool groups_lhs = false, groups_rhs = false;  ///< of these operands; else item by item
   bool groups_out = false;      ///< their results are stored together, after they were finished
   bool finishes_apart = false;  ///< beside the sums, as they are narrower or have re and im apart
@@ -210,7 +210,9 @@ inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
   return ceil_div(a, b) * b;
 }
 
-inline constexpr std::size_t kScratchAlignment = 64;  // Plan::workspace_alignment()
+inline constexpr std::size_t kScratchAlignment = 64;
+/// Items of a tiny step whose results are stored together are multiples of this: whole lines.
+inline constexpr std::int64_t kTinyGroup = 16;  // Plan::workspace_alignment()
 inline constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
 }

@@ -12,7 +12,6 @@ namespace {
 // Sums of tiny products that are finished at a time, if there are several; they stay in the first
 // cache with what meets them.
 constexpr std::int64_t kTinyChunkBytes = 4 << 10;
-constexpr std::int64_t kTinyGroup = 16;  // a line of results that lie side by side
 
 std::size_t take(std::size_t& at, std::size_t bytes) {
   const std::size_t here = at;
@@ -143,8 +142,9 @@ TinyScratch tiny_scratch(const ContractStep& step) {
   const std::int64_t item = f.M * f.N * static_cast<std::int64_t>(step.kernels->panel_bytes);
   TinyScratch s;
   if (step.is_direct) return s;
-  const std::int64_t least = step.groups_out ? kTinyGroup : 1;
-  s.chunk = std::min(std::max(kTinyChunkBytes / item, least), step.blocking.row_block);
+  const std::int64_t unit = step.groups_out ? kTinyGroup : 1;
+  const std::int64_t wanted = std::max(kTinyChunkBytes / item / unit * unit, unit);
+  s.chunk = std::min(wanted, step.blocking.row_block);
   std::size_t at = 0;
   const auto bytes = static_cast<std::size_t>(s.chunk * item);
   const auto bytes_of = [&](Side side) {
