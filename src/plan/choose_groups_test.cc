@@ -123,6 +123,17 @@ TEST(ChooseGroups, ResultsThatRunAlongTheBatchAreStoredInGroups) {
   const TileScratch narrow = tile_scratch(step);
   EXPECT_GE(narrow.group_finished, std::size_t{2 * 126 * 112});
   EXPECT_GE(narrow.bytes, narrow.finished + 32 * narrow.group_finished);
+  // A group ends where results no longer follow each other.
+  for (const std::int64_t outer : {10, 10 * 40 * 50}) {
+    ContractStep two = product(10, 40, 50, 8);
+    two.folded.batch = {{300, 10 * 320, 10 * 400, outer, 0}, {10, 320, 400, 1, 0}};
+    two.folded.batch_count = 3000;
+    two.folded.n[0].out = outer == 10 ? 3000 : 10;
+    two.folded.m[0].out = two.folded.n[0].out * 50;
+    choose(two);
+    EXPECT_EQ(two.run_of_groups, outer == 10 ? 3000 : 10);
+    EXPECT_EQ(two.group, outer == 10 ? 32 : 10);
+  }
   // K is packed in blocks, as ever, and the items of a group are counted together: not too many.
   for (const std::int64_t K : {700, 30'000, 200'000, 2'000'000}) {
     ContractStep deep = product(64, 40, 50, K);

@@ -192,7 +192,8 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"fdabe,fc->edcba", {{7, 2, 33, 6, 40}, {7, 24}}, F32{}},  // groups that cross an axis
       {"bik,bkj->ijb", {{19, 20, 33}, {19, 33, 21}}},  // results of a group, stored together
       {"bik,bkj->ijb", {{70, 33, 3}, {70, 3, 21}}},
-      {"bik,bkj->ijb", {{8, 16, 520}, {8, 520, 32}}},  // of more than one block of k
+      {"cbik,cbkj->cijb", {{3, 10, 5, 4}, {3, 10, 4, 35}}},  // a group ends where the axis does
+      {"bik,bkj->ijb", {{8, 16, 520}, {8, 520, 32}}},        // of more than one block of k
       {"bik,bkj->ijb", {{8, 16, 1030}, {8, 1030, 32}}},
       {"bik,bkj->ijb", {{8, 6, 2052}, {8, 2052, 7}}, I8{}},
       {"bik,bkj->jib", {{70, 4, 5}, {70, 5, 6}}},
