@@ -35,7 +35,8 @@ constexpr std::int64_t kLinesAhead = 2;
 constexpr int kRowsNear = 16, kAliasedRowsNear = 8;
 constexpr std::int64_t kAliasBytes = 1024, kLineBytes = 64;
 
-// The lines of each row of a call, `offset` bytes from where it reads.
+}  // namespace
+
 void ask_for_lines(const kernel::PackCall& call, std::int64_t offset, std::int64_t bytes) {
   const std::byte* ahead = static_cast<const std::byte*>(call.source) + offset;
   for (int row = 0; row < call.rows; ++row) {
@@ -47,8 +48,6 @@ void ask_for_lines(const kernel::PackCall& call, std::int64_t offset, std::int64
     __builtin_prefetch(last, 0, 3);
   }
 }
-
-}  // namespace
 
 void Panels::pack(Operand operand, kernel::PackCall call, const PanelSource& from,
                   std::int64_t first, std::int64_t count, std::int64_t depth) const {

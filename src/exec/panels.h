@@ -17,6 +17,9 @@ struct PanelSource {
   const AxisWalk& k;
 };
 
+/// Asks for the lines of each row of a call, `offset` bytes from where it reads.
+void ask_for_lines(const kernel::PackCall& call, std::int64_t offset, std::int64_t bytes);
+
 /// The panels of one task. A panel is `depth` rows of k, each as wide as a register tile.
 class Panels {
  public:

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tiny step: a kernel call runs along the innermost batch axis, these loops along the others.
-// Sums that are finished before they are stored wait in scratch, a few items at a time.
+// Operands that the kernel cannot read as they lie are put together in scratch, a few items at a
+// time, and sums that are finished before they are stored wait there.
 
 #include <algorithm>
 #include <optional>
 
 #include "src/exec/loops.h"
+#include "src/exec/panels.h"
 #include "src/exec/store.h"
 #include "src/exec/walk.h"
 
@@ -19,6 +21,102 @@ using kernel::FloatModeGuard;
 std::int64_t stride_along(const FoldedAxes& axes, Side side) {
   return axes.empty() ? 0 : stride_in(axes.back(), side);
 }
+
+// The operand of a chunk: as it lies, or put together in scratch, (item, outer axis, inner axis)
+// without gaps, as the strides of the call say.
+class ChunkOperand {
+ public:
+  ChunkOperand(const ContractStep& step, Side side, const TaskContext& task, std::byte* laid_out)
+      : kernels_(*step.kernels), laid_out_(laid_out) {
+    const Folded& f = step.folded;
+    const bool is_lhs = side == Side::kLhs;
+    const Axis k = {f.K, stride_along(f.k, side)};
+    const Axis other = {is_lhs ? f.M : f.N, stride_along(is_lhs ? f.m : f.n, side)};
+    const bool k_is_inner = is_lhs ? step.tiny.a_k == 1 : step.tiny.b_column != 1;
+    inner_ = k_is_inner ? k : other;
+    outer_ = k_is_inner ? other : k;
+    item_ = stride_along(f.batch, side);
+    dtype_ = is_lhs ? step.lhs_dtype : step.rhs_dtype;
+    is_converted_ = !(dtype_ == accumulator_of(step.arithmetic));
+    is_packed_ = is_lhs ? step.packs_lhs : step.packs_rhs;
+    data_ = address_of(is_lhs ? step.lhs : step.rhs, dtype_, task);
+  }
+
+  // Of `items` of a line of the batch, the first of which has this offset.
+  const std::byte* at(std::int64_t offset, std::int64_t items) const {
+    const std::byte* from = data_ + offset * element_bytes(dtype_);
+    if (!is_packed_) return from;
+    pack(from, items);
+    return laid_out_;
+  }
+
+ private:
+  struct Axis {
+    std::int64_t extent = 0, stride = 0;
+    bool has_unit_stride() const { return extent == 1 || stride == 1; }
+  };
+
+  void pack(const std::byte* from, std::int64_t items) const {
+    const bool rows_are_one = outer_.extent == 1 || outer_.stride == inner_.extent * inner_.stride;
+    const bool items_are_one = outer_.extent == 1 ? item_ == inner_.extent * inner_.stride
+                                                  : item_ == outer_.extent * outer_.stride;
+    const std::int64_t elements = outer_.extent * inner_.extent;
+    kernel::PackCall call{};
+    call.source = from;
+    call.panel = laid_out_;
+    call.asked = true;
+    const kernel::PackFunction widen = kernels_.widen_rows[dtype_.index()];
+    if (is_converted_ && widen != nullptr && inner_.has_unit_stride() && rows_are_one &&
+        (items_are_one || items == 1)) {
+      call.rows = 1;
+      call.k_stride = 1;
+      call.K = items * elements;
+      return widen(call);
+    }
+    if (item_ == 1 && !is_converted_) return pack_lines(call, items, rows_are_one);
+    call.rows = call.padded = call.width = static_cast<int>(inner_.extent);
+    call.row_stride = inner_.stride;
+    call.k_stride = outer_.stride;
+    if (items_are_one && outer_.extent > 1) {
+      call.K = items * outer_.extent;
+      return kernels_.pack_b[dtype_.index()](call);
+    }
+    call.K = outer_.extent;
+    for (std::int64_t i = 0; i < items; ++i) {
+      call.source = from + i * item_ * element_bytes(dtype_);
+      call.panel = laid_out_ + i * elements * panel_bytes();
+      kernels_.pack_b[dtype_.index()](call);
+    }
+  }
+
+  // Each element of all items is a run of memory. The next chunk's are asked for.
+  void pack_lines(kernel::PackCall call, std::int64_t items, bool rows_are_one) const {
+    const std::int64_t rows = rows_are_one ? 1 : outer_.extent;
+    const std::int64_t elements = outer_.extent * inner_.extent;
+    call.row_stride = inner_.stride;
+    call.k_stride = 1;
+    call.K = items;
+    call.rows = call.padded = static_cast<int>(elements / rows);
+    call.width = static_cast<int>(elements);
+    const auto* source = static_cast<const std::byte*>(call.source);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      call.source = source + row * outer_.stride * panel_bytes();
+      call.panel = laid_out_ + row * call.rows * panel_bytes();
+      ask_for_lines(call, items * panel_bytes(), panel_bytes());
+      kernels_.transpose[dtype_.index()](call);
+    }
+  }
+
+  std::int64_t panel_bytes() const { return static_cast<std::int64_t>(kernels_.panel_bytes); }
+
+  const kernel::ArithmeticKernels& kernels_;
+  Axis inner_, outer_;
+  std::int64_t item_;
+  DType dtype_;
+  bool is_converted_, is_packed_;
+  const std::byte* data_;
+  std::byte* laid_out_;
+};
 
 // (item, row, column) of any strides to where they lie without gaps.
 template <class Element>
@@ -89,6 +187,7 @@ class ChunkStore {
   ChunkStore(const ContractStep& step, const TinyScratch& layout, const TaskContext& task)
       : step_(step),
         sums_(task.scratch + layout.sums),
+        finished_(task.scratch + (step.finishes_apart ? layout.finished : layout.sums)),
         out_(address_of(step.out, step.out_dtype, task)),
         scale_(step, Side::kScale, step.finish.scale, step.finish.scale_dtype, task,
                task.scratch + layout.scale, layout.chunk),
@@ -113,9 +212,11 @@ class ChunkStore {
     const std::byte* bias = bias_.at(batch.bias, items);
     std::byte* out = out_ + batch.out * element;
     if (step_.groups_out || step_.store_streams) {
-      if (!step_.finish.is_plain()) store_rows(0, 1, items * M * N, scale, bias, sums_, 0, 1);
+      if (step_.finishes_apart || !step_.finish.is_plain()) {
+        store_rows(0, 1, items * M * N, scale, bias, finished_, 0, 1);
+      }
       if (step_.groups_out) return store_group(items, out);
-      return step_.kernels->stream(sums_, out, items * M * N * element);
+      return step_.kernels->stream(finished_, out, items * M * N * element);
     }
     if (rows_are_one_ && (items_are_one_ || items == 1)) {
       return store_rows(0, 1, items * M * N, scale, bias, out, 0, column_);
@@ -162,7 +263,7 @@ class ChunkStore {
     call.asked = true;
     call.streams = step_.store_streams;
     for (std::int64_t first = 0; first < f.M * f.N; first += call.K, out += row_ * element) {
-      call.source = sums_ + first * element;
+      call.source = finished_ + first * element;
       call.panel = out;
       step_.kernels->transpose[step_.out_dtype.index()](call);
     }
@@ -170,6 +271,7 @@ class ChunkStore {
 
   const ContractStep& step_;
   std::byte* sums_;
+  std::byte* finished_;  // they too, but where they are narrower
   std::byte* out_;
   ChunkSide scale_, bias_;
   std::int64_t item_, row_, column_;   // strides of the result
@@ -198,21 +300,22 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
               std::int64_t last) {
   const FloatModeGuard mode(mode_of(step.arithmetic));
   const FoldedAxes& axes = step.folded.batch;
-  const StepMemory memory(step, task);
-  const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);  // nothing is converted
   const TinyScratch layout = tiny_scratch(step);
+  const ChunkOperand lhs(step, Side::kLhs, task, task.scratch + layout.lhs);
+  const ChunkOperand rhs(step, Side::kRhs, task, task.scratch + layout.rhs);
+  std::byte* const out = address_of(step.out, step.out_dtype, task);
   std::optional<ChunkStore> chunk;
   if (!step.is_direct) chunk.emplace(step, layout, task);
   kernel::TinyCall call = step.tiny;
   for (std::int64_t item = first; item < last; ++item) {
     const std::int64_t begin = item * step.blocking.row_block;
     const std::int64_t end = std::min(step.folded.batch_count, begin + step.blocking.row_block);
-    const std::int64_t most = chunk ? layout.chunk : end - begin;
+    const std::int64_t most = layout.chunk > 0 ? layout.chunk : end - begin;
     for_each_line(axes, begin, end, most, [&](const Odometer& batch, std::int64_t items) {
       call.items = items;
-      call.a = memory.lhs + batch.lhs * bytes;
-      call.b = memory.rhs + batch.rhs * bytes;
-      call.out = chunk ? chunk->sums() : memory.out + batch.out * bytes;
+      call.a = lhs.at(batch.lhs, items);
+      call.b = rhs.at(batch.rhs, items);
+      call.out = chunk ? chunk->sums() : out + batch.out * element_bytes(step.out_dtype);
       step.kernels->tiny(call);
       if (chunk) chunk->store_sums(batch, items);
     });

@@ -519,8 +519,9 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   step.task_bytes = dots_scratch(step).bytes;
 }
 
-// One chain for an element: K within a block, operands as they lie. Sums are those of the result,
-// or wait in scratch where something is done to them or columns of the result lie apart.
+// One chain for an element: K within a block. Operands are read as they lie, or are put together
+// first, some items at a time; sums are those of the result, or wait in scratch where something is
+// done to them or columns of the result lie apart.
 std::string_view tiny_refuses(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
@@ -529,16 +530,42 @@ std::string_view tiny_refuses(const ContractStep& step) {
     return "M or N is over 32, or K over 64";
   }
   if (f.M * f.N == 1) return "M * N = 1";
-  if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
-  if (step.lhs_dtype != accumulator_of(step.arithmetic) || step.rhs_dtype != step.lhs_dtype) {
-    return "an operand is converted while packing";
-  }
   if (f.m.size() > 1 || f.n.size() > 1 || f.k.size() > 1) {
     return "the axes do not fold into M, N and K";
   }
-  if (f.n.empty() || f.n[0].rhs == 1) return {};
-  if (!f.k.empty() && f.k[0].rhs != 1) return "rhs is contiguous neither along N nor along K";
   return {};
+}
+
+std::string_view why_tiny_lhs_is_packed(const ContractStep& step) {
+  if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
+  if (is_along_batch(step.folded, Side::kLhs)) return "lhs is contiguous along the batch";
+  return {};
+}
+
+std::string_view why_tiny_rhs_is_packed(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
+  const auto is_apart = [](const FoldedAxes& axes) { return !axes.empty() && axes[0].rhs != 1; };
+  if (is_apart(f.n) && is_apart(f.k)) return "rhs is contiguous neither along N nor along K";
+  return {};
+}
+
+// Items of an operand that is packed have no gaps. Of one that is converted the axis that is
+// contiguous stays so.
+void lay_out_packed(const ContractStep& step, kernel::TinyCall& call) {
+  const Folded& f = step.folded;
+  if (step.packs_lhs) {
+    const bool keeps_rows = f.K > 1 && f.M > 1 && call.a_row == 1;
+    call.a_item = f.M * f.K;
+    call.a_row = keeps_rows ? 1 : f.K;
+    call.a_k = keeps_rows ? f.M : 1;
+  }
+  if (step.packs_rhs) {
+    const bool keeps_k = f.K > 1 && f.N > 1 && call.b_k == 1;
+    call.b_item = f.K * f.N;
+    call.b_column = keeps_k ? f.K : 1;
+    call.b_k = keeps_k ? 1 : f.N;
+  }
 }
 
 void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
@@ -547,7 +574,12 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const std::string_view why = why_sums_need_scratch(step);
   if (!why.empty()) refused.push_back({"sums kept in the result", why});
   step.is_direct = why.empty();
-  step.packs_lhs = step.packs_rhs = false;
+  const std::string_view why_lhs = why_tiny_lhs_is_packed(step);
+  const std::string_view why_rhs = why_tiny_rhs_is_packed(step);
+  if (!why_lhs.empty()) refused.push_back({"lhs in place", why_lhs});
+  if (!why_rhs.empty()) refused.push_back({"rhs in place", why_rhs});
+  step.packs_lhs = !why_lhs.empty();
+  step.packs_rhs = !why_rhs.empty();
   const auto stride_along = [](const FoldedAxes& axes, Side side) {
     return axes.empty() ? 0 : stride_in(axes.back(), side);
   };
@@ -561,6 +593,7 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   call.b_item = stride_along(f.batch, Side::kRhs);
   call.b_column = f.N == 1 ? 1 : stride_along(f.n, Side::kRhs);
   call.b_k = stride_along(f.k, Side::kRhs);
+  lay_out_packed(step, call);
   const std::int64_t out_item = stride_along(f.batch, Side::kOut);
   const std::int64_t out_row = stride_along(f.m, Side::kOut);
   call.out_item = step.is_direct ? out_item : f.M * f.N;
@@ -570,9 +603,10 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
       f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
   const double near_total =
       std::max(kWholeRowsNearTotal, kPartOfLastCache * static_cast<double>(step.last_cache));
-  call.asks = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast &&
+  const bool is_near = step.packs_lhs && step.packs_rhs && !step.is_direct;
+  call.asks = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast && !is_near &&
               total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
-  call.asks_early = total_bytes(step) > kTinyNearTotal;
+  call.asks_early = !is_near && total_bytes(step) > kTinyNearTotal;
   const bool has_gaps = (f.N > 1 && stride_along(f.n, Side::kOut) != 1) ||
                         (f.M > 1 && out_row != f.N) || out_item != f.M * f.N;
   // From scratch whatever K is: no multiply-adds pass while lines of the result come. In turns on
@@ -583,10 +617,14 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   call.streams = step.is_direct && streams;
   step.groups_out = out_lies_in_groups(step);
   step.store_streams = step.groups_out ? groups_stream(step) : !step.is_direct && streams;
+  step.finishes_apart =
+      (step.groups_out || step.store_streams) && !is_packed_as_it_is(step, step.out_dtype);
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
-  if (step.groups_out) b.row_block = round_up(b.row_block, kTinyGroup);
+  if (step.groups_out || step.packs_lhs || step.packs_rhs) {
+    b.row_block = round_up(b.row_block, kTinyGroup);
+  }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = tiny_scratch(step).bytes;
 }

@@ -132,7 +132,6 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
     s.folded.n[0].rhs = 5;
     s.folded.k[0].rhs = 1;
   }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.folded.n[0].rhs = 5; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.M = 33; }));
   EXPECT_FALSE(is_refused_after([](S s) { s.folded.N = 32; }));
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.N = 33; }));
@@ -145,11 +144,81 @@ TEST(ChooseKernel, TinyProductsRunManyToACallOrSayWhyNot) {
   EXPECT_TRUE(is_refused_after([](S s) { s.folded.k = {{2, 40, 70, 0, 0}, {2, 1, 4, 0, 0}}; }));
   EXPECT_FALSE(is_refused_after([](S s) { s.finish.beta = 1; }));
   EXPECT_FALSE(is_refused_after([](S s) { s.folded.n[0].out = 5; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.lhs_dtype = F16{}; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.rhs_dtype = F16{}; }));
-  EXPECT_TRUE(is_refused_after([](S s) { s.out_dtype = F16{}; }));
   static const kernel::ArithmeticKernels kNone = made_up_kernels();
   EXPECT_TRUE(is_refused_after([](S s) { s.kernels = &kNone; }));
+}
+
+// Operands that are converted, or cannot be read where they lie, are put together a few items at a
+// time: whole lines of them, without gaps.
+TEST(ChooseKernel, TinyOperandsArePackedOnlyWhereTheyHaveToBe) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  const auto tiny_after = [&](auto change) {
+    ContractStep step = product(900, 4, 6, 8);
+    step.kernels = &kernels;
+    change(step);
+    const std::vector<Refusal> refused = choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiny);
+    EXPECT_EQ(is_refused(refused, "lhs in place"), step.packs_lhs);
+    EXPECT_EQ(is_refused(refused, "rhs in place"), step.packs_rhs);
+    EXPECT_EQ(step.task_bytes, tiny_scratch(step).bytes);
+    EXPECT_EQ(step.blocking.row_block % 16, 4 * !(step.packs_lhs || step.packs_rhs));
+    return step;
+  };
+  using S = ContractStep&;
+  const ContractStep dense = tiny_after([](S) {});
+  EXPECT_FALSE(dense.packs_lhs || dense.packs_rhs);
+  EXPECT_EQ(dense.task_bytes, 0u);
+  EXPECT_FALSE(tiny_after([](S s) { s.folded.m[0].lhs = 9; }).packs_lhs);
+  EXPECT_FALSE(tiny_after([](S s) {
+                 s.folded.n[0].rhs = 9;
+                 s.folded.k[0].rhs = 1;
+               }).packs_rhs);
+
+  const ContractStep apart = tiny_after([](S s) { s.folded.n[0].rhs = 5; });
+  EXPECT_TRUE(apart.packs_rhs && !apart.packs_lhs);
+  EXPECT_TRUE(apart.is_direct);
+  EXPECT_EQ(apart.tiny.b_item, 48);
+  EXPECT_EQ(apart.tiny.b_k, 6);
+  EXPECT_EQ(apart.tiny.b_column, 1);
+  EXPECT_EQ(tiny_scratch(apart).chunk, 16);  // of 192 bytes each
+  EXPECT_EQ(apart.task_bytes, 16u * 192 + 64);
+
+  const ContractStep along_batch = tiny_after([](S s) {
+    s.folded.batch[0] = {900, 1, 1, 24, 0};
+    s.folded.m[0].lhs = 8 * 900;
+    s.folded.k[0].lhs = 900;
+    s.folded.n[0].rhs = 900;
+    s.folded.k[0].rhs = 6 * 900;
+  });
+  EXPECT_TRUE(along_batch.packs_lhs && along_batch.packs_rhs);
+  EXPECT_EQ(along_batch.tiny.a_item, 32);
+  EXPECT_EQ(along_batch.tiny.a_row, 8);
+  EXPECT_EQ(along_batch.tiny.a_k, 1);
+
+  // What is converted keeps its order of axes.
+  const ContractStep across = tiny_after([](S s) {
+    s.lhs_dtype = s.rhs_dtype = s.out_dtype = F16{};
+    s.folded.m[0].lhs = 1;
+    s.folded.k[0].lhs = 4;
+    s.folded.n[0].rhs = 8;
+    s.folded.k[0].rhs = 1;
+  });
+  EXPECT_TRUE(across.packs_lhs && across.packs_rhs);
+  EXPECT_FALSE(across.is_direct);
+  EXPECT_FALSE(across.finishes_apart);
+  EXPECT_EQ(across.tiny.a_row, 1);
+  EXPECT_EQ(across.tiny.a_k, 4);
+  EXPECT_EQ(across.tiny.b_column, 8);
+  EXPECT_EQ(across.tiny.b_k, 1);
+  // Results that are stored together are finished beside the sums.
+  EXPECT_TRUE(tiny_after([](S s) {
+                s.out_dtype = F16{};
+                s.folded.batch[0].out = 1;
+                s.folded.n[0].out = 900;
+                s.folded.m[0].out = 6 * 900;
+                s.folded.n[0].rhs = 5;
+              }).finishes_apart);
 }
 
 TEST(ChooseKernel, FewRowsReadContiguousColumnsInPlace) {

@@ -136,11 +136,10 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   }
   step.kernels = &kernels_.of(step.arithmetic);
   const DType element = accumulator_of(step.arithmetic);
-  const bool is_all_one_type = a.dtype == element && b.dtype == element;
-  const RowsStay stay = !(out.dtype == element) || element.is_complex()    ? RowsStay::kNone
-                        : last.finish.is_plain()                           ? RowsStay::kAll
-                        : step.kernels->tiny != nullptr && is_all_one_type ? RowsStay::kTiny
-                                                                           : RowsStay::kNone;
+  const bool sums_may_stay = out.dtype == element && !element.is_complex();
+  const RowsStay stay = sums_may_stay && last.finish.is_plain() ? RowsStay::kAll
+                        : step.kernels->tiny != nullptr         ? RowsStay::kTiny
+                                                                : RowsStay::kNone;
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
                      contracting, step.kernels->lanes, stay);
   step.last_cache = last_cache_bytes();

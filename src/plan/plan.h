@@ -211,7 +211,7 @@ inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
 }
 
 inline constexpr std::size_t kScratchAlignment = 64;
-/// Items of a tiny step whose results are stored together are multiples of this: whole lines.
+/// Items of a tiny step that are packed or stored together are multiples of this: whole lines.
 inline constexpr std::int64_t kTinyGroup = 16;  // Plan::workspace_alignment()
 inline constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
@@ -249,12 +249,15 @@ struct VectorScratch {
   std::size_t bytes = 0;
 };
 VectorScratch vector_scratch(const ContractStep& step);
-/// The same for a tiny step whose sums are finished from scratch: those of some items, then what
-/// meets them, each as the sums lie, (item, M, N) without gaps.
+/// The same for a tiny step that goes through scratch, some items at a time: their operands that
+/// are packed, their sums if they are finished from there, and what meets these, each as the sums
+/// lie, (item, M, N) without gaps.
 struct TinyScratch {
+  std::size_t lhs = 0, rhs = 0;
   std::size_t sums = 0;
+  std::size_t finished = 0;  ///< those that are narrower than sums and stored together
   std::size_t scale = 0, bias = 0;
-  std::int64_t chunk = 0;  ///< items summed at a time
+  std::int64_t chunk = 0;  ///< items at a time
   std::size_t bytes = 0;
 };
 TinyScratch tiny_scratch(const ContractStep& step);

@@ -139,21 +139,33 @@ MeetsSums meets_sums(const ContractStep& step, Side side) {
 
 TinyScratch tiny_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
-  const std::int64_t item = f.M * f.N * static_cast<std::int64_t>(step.kernels->panel_bytes);
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   TinyScratch s;
-  if (step.is_direct) return s;
-  const std::int64_t unit = step.groups_out ? kTinyGroup : 1;
-  const std::int64_t wanted = std::max(kTinyChunkBytes / item / unit * unit, unit);
+  const bool is_packed = step.packs_lhs || step.packs_rhs;
+  if (step.is_direct && !is_packed) return s;
+  const std::int64_t largest = std::max(
+      {std::int64_t{1}, f.M * f.N, step.packs_lhs ? f.M * f.K : 0, step.packs_rhs ? f.K * f.N : 0});
+  const std::int64_t unit = step.groups_out || is_packed ? kTinyGroup : 1;
+  const std::int64_t wanted = std::max(kTinyChunkBytes / (largest * element) / unit * unit, unit);
   s.chunk = std::min(wanted, step.blocking.row_block);
   std::size_t at = 0;
-  const auto bytes = static_cast<std::size_t>(s.chunk * item);
-  const auto bytes_of = [&](Side side) {
-    const MeetsSums meets = meets_sums(step, side);
-    return meets == MeetsSums::kAgain || meets == MeetsSums::kEach ? bytes : 0;
+  const auto bytes_of = [&](std::int64_t elements) {
+    return static_cast<std::size_t>(s.chunk * elements * element);
   };
-  s.sums = take(at, bytes);
-  s.scale = take(at, bytes_of(Side::kScale));
-  s.bias = take(at, bytes_of(Side::kBias));
+  const std::size_t behind = kernel::kWidenedAtOnce * step.kernels->panel_bytes;
+  s.lhs = take(at, step.packs_lhs ? bytes_of(f.M * f.K) + behind : 0);
+  s.rhs = take(at, step.packs_rhs ? bytes_of(f.K * f.N) + behind : 0);
+  if (!step.is_direct) {
+    const std::size_t sums = bytes_of(f.M * f.N);
+    const auto if_laid_out = [&](Side side) {
+      const MeetsSums meets = meets_sums(step, side);
+      return meets == MeetsSums::kAgain || meets == MeetsSums::kEach ? sums : 0;
+    };
+    s.sums = take(at, sums);
+    s.finished = take(at, step.finishes_apart ? sums : 0);
+    s.scale = take(at, if_laid_out(Side::kScale));
+    s.bias = take(at, if_laid_out(Side::kBias));
+  }
   s.bytes = at;
   return s;
 }

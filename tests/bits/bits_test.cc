@@ -216,7 +216,15 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"ik,kj->ij", {{2896, 3}, {3, 2912}}, F32{}},
       {"ik,kj->ij", {{2741, 3}, {3, 3072}}, F32{}},  // rows that meet in one bank of memory
       {"bik,bkj->bij", {{70000, 8, 8}, {70000, 8, 8}}, F32{}},  // tiny, past the caches
-      {"ik,kj->ij", {{2100, 3}, {3, 2048}}, C64{}},             // past the caches, from scratch
+      // Tiny products of operands that are put together first: lines of items, one item at a time.
+      {"bik,kjb->bij", {{70, 4, 4}, {4, 4, 70}}},
+      {"bik,jkb->bij", {{37, 5, 7}, {6, 7, 37}}},
+      {"ikb,kjb->ijb", {{4, 9, 70}, {9, 6, 70}}},
+      {"cbik,ckjb->cbij", {{3, 20, 5, 4}, {3, 4, 6, 20}}},
+      {"abik,bkja->abij", {{3, 20, 5, 4}, {20, 4, 6, 3}}},
+      {"bki,bjk->bij", {{70, 4, 6}, {70, 5, 4}}},
+      {"bik,bkj->bij", {{70, 4, 4}, {70, 4, 4}}},
+      {"ik,kj->ij", {{2100, 3}, {3, 2048}}, C64{}},  // past the caches, from scratch
       {"ik,kj->ij", {{2061, 3}, {3, 2049}}, C64{}},
       {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},  // past the caches by way of the first one
       {"ik,kj->ij", {{170000, 5}, {5, 32}}, I8{}},
