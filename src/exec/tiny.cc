@@ -23,7 +23,7 @@ std::int64_t stride_along(const FoldedAxes& axes, Side side) {
 }
 
 // The operand of a chunk: as it lies, or put together in scratch, (item, outer axis, inner axis)
-// without gaps, as the strides of the call say.
+// without gaps.
 class ChunkOperand {
  public:
   ChunkOperand(const ContractStep& step, Side side, const TaskContext& task, std::byte* laid_out)
@@ -32,10 +32,13 @@ class ChunkOperand {
     const bool is_lhs = side == Side::kLhs;
     const Axis k = {f.K, stride_along(f.k, side)};
     const Axis other = {is_lhs ? f.M : f.N, stride_along(is_lhs ? f.m : f.n, side)};
-    const bool k_is_inner = is_lhs ? step.tiny.a_k == 1 : step.tiny.b_column != 1;
-    inner_ = k_is_inner ? k : other;
-    outer_ = k_is_inner ? other : k;
+    k_is_inner_ = tiny_k_is_inner(step, side);
+    inner_ = k_is_inner_ ? k : other;
+    outer_ = k_is_inner_ ? other : k;
+    // One position is followed by what is one step of the outer axis away.
+    if (inner_.extent == 1) inner_.stride = outer_.extent == 1 ? 1 : outer_.stride;
     item_ = stride_along(f.batch, side);
+    item_size_ = other.extent * tiny_depth(step);
     dtype_ = is_lhs ? step.lhs_dtype : step.rhs_dtype;
     is_converted_ = !(dtype_ == accumulator_of(step.arithmetic));
     is_packed_ = is_lhs ? step.packs_lhs : step.packs_rhs;
@@ -53,51 +56,67 @@ class ChunkOperand {
  private:
   struct Axis {
     std::int64_t extent = 0, stride = 0;
-    bool has_unit_stride() const { return extent == 1 || stride == 1; }
+    // If a run of positions `inside` of another axis is followed by the next one.
+    bool follows(const Axis& inside) const {
+      return extent == 1 || stride == inside.extent * inside.stride;
+    }
   };
 
   void pack(const std::byte* from, std::int64_t items) const {
-    const bool rows_are_one = outer_.extent == 1 || outer_.stride == inner_.extent * inner_.stride;
-    const bool items_are_one = outer_.extent == 1 ? item_ == inner_.extent * inner_.stride
-                                                  : item_ == outer_.extent * outer_.stride;
-    const std::int64_t elements = outer_.extent * inner_.extent;
     kernel::PackCall call{};
     call.source = from;
     call.panel = laid_out_;
     call.asked = true;
+    const bool rows_are_one = outer_.follows(inner_);
+    const bool items_are_one = Axis{items, item_}.follows(outer_.extent == 1 ? inner_ : outer_) &&
+                               item_size_ == inner_.extent * outer_.extent;
     const kernel::PackFunction widen = kernels_.widen_rows[dtype_.index()];
-    if (is_converted_ && widen != nullptr && inner_.has_unit_stride() && rows_are_one &&
-        (items_are_one || items == 1)) {
-      call.rows = 1;
+    const bool is_one_group = k_is_inner_ || kernels_.tiny_k_group == 1;
+    if (is_converted_ && widen != nullptr && is_one_group && inner_.stride == 1) {
       call.k_stride = 1;
-      call.K = items * elements;
-      return widen(call);
+      if (rows_are_one && items_are_one) {
+        call.rows = 1;
+        call.K = items * item_size_;
+        return widen(call);
+      }
+      call.rows = static_cast<int>(outer_.extent);
+      call.row_stride = outer_.stride;
+      call.K = inner_.extent;
+      call.width = static_cast<int>(inner_.extent);
+      return for_items(call, items, widen);
     }
     if (item_ == 1 && !is_converted_) return pack_lines(call, items, rows_are_one);
+    const auto function =
+        is_converted_ ? kernels_.pack_tiny[dtype_.index()] : kernels_.transpose[dtype_.index()];
     call.rows = call.padded = call.width = static_cast<int>(inner_.extent);
     call.row_stride = inner_.stride;
     call.k_stride = outer_.stride;
     if (items_are_one && outer_.extent > 1) {
       call.K = items * outer_.extent;
-      return kernels_.pack_b[dtype_.index()](call);
+      return function(call);
     }
     call.K = outer_.extent;
+    for_items(call, items, function);
+  }
+
+  void for_items(kernel::PackCall& call, std::int64_t items,
+                 const kernel::PackFunction function) const {
+    const auto* from = static_cast<const std::byte*>(call.source);
     for (std::int64_t i = 0; i < items; ++i) {
       call.source = from + i * item_ * element_bytes(dtype_);
-      call.panel = laid_out_ + i * elements * panel_bytes();
-      kernels_.pack_b[dtype_.index()](call);
+      call.panel = laid_out_ + i * item_size_ * panel_bytes();
+      function(call);
     }
   }
 
   // Each element of all items is a run of memory. The next chunk's are asked for.
   void pack_lines(kernel::PackCall call, std::int64_t items, bool rows_are_one) const {
     const std::int64_t rows = rows_are_one ? 1 : outer_.extent;
-    const std::int64_t elements = outer_.extent * inner_.extent;
     call.row_stride = inner_.stride;
     call.k_stride = 1;
     call.K = items;
-    call.rows = call.padded = static_cast<int>(elements / rows);
-    call.width = static_cast<int>(elements);
+    call.rows = call.padded = static_cast<int>(item_size_ / rows);
+    call.width = static_cast<int>(item_size_);
     const auto* source = static_cast<const std::byte*>(call.source);
     for (std::int64_t row = 0; row < rows; ++row) {
       call.source = source + row * outer_.stride * panel_bytes();
@@ -111,9 +130,10 @@ class ChunkOperand {
 
   const kernel::ArithmeticKernels& kernels_;
   Axis inner_, outer_;
-  std::int64_t item_;
+  std::int64_t item_;       // from one to the next
+  std::int64_t item_size_;  // elements of one that is packed
   DType dtype_;
-  bool is_converted_, is_packed_;
+  bool k_is_inner_, is_converted_, is_packed_;
   const std::byte* data_;
   std::byte* laid_out_;
 };

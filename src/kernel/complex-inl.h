@@ -16,6 +16,7 @@
 #include "src/kernel/kernels.h"
 #include "src/kernel/microkernel-inl.h"
 #include "src/kernel/pack-inl.h"
+#include "src/kernel/tiny-inl.h"
 #include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -300,6 +301,94 @@ void pack_complex_planes(const PackCall& call) {
     return pack_planes_from<T>(call, 0);
   }
   if (whole < call.padded) pack_planes_from<T>(call, whole);
+}
+
+// Rows of complex numbers as rows of reals, two for each of them: what re of a, then what im of a
+// is multiplied with. Both are exact.
+//
+//     [br0 bi0 br1 bi1 ...]   ->   [ br0 bi0  br1 bi1 ...]
+//                                  [-bi0 br0 -bi1 br1 ...]
+template <class T>
+class DoubledRows {
+ public:
+  HWY_INLINE DoubledRows(std::int64_t columns, bool a_conjugate, bool b_conjugate)
+      : columns_(2 * columns) {
+    const auto sign = hn::SignBit(d_);
+    const auto im = hn::OddEven(sign, hn::Zero(d_));
+    const auto re = hn::OddEven(hn::Zero(d_), sign);
+    of_re_ = b_conjugate ? im : hn::Zero(d_);
+    of_im_ = b_conjugate ? hn::Zero(d_) : re;
+    if (a_conjugate) of_im_ = hn::Xor(of_im_, sign);
+  }
+
+  // Up to a vector behind the second row is written, too.
+  HWY_INLINE void write(const T* from, T* to) const {
+    for_vectors(from, [&](hn::Vec<D> numbers, std::int64_t column)
+                          HWY_ATTR { hn::StoreU(hn::Xor(numbers, of_re_), d_, to + column); });
+    to += columns_;
+    for_vectors(from, [&](hn::Vec<D> numbers, std::int64_t column) HWY_ATTR {
+      hn::StoreU(hn::Xor(hn::Reverse2(d_, numbers), of_im_), d_, to + column);
+    });
+  }
+
+ private:
+  using D = hn::ScalableTag<T>;
+  template <class Visit>
+  HWY_INLINE void for_vectors(const T* from, const Visit& visit) const {
+    constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+    std::int64_t column = 0;
+    for (; column + kLanes <= columns_; column += kLanes) {
+      visit(hn::LoadU(d_, from + column), column);
+    }
+    if (column == columns_) return;
+    const auto rest = hn::FirstN(d_, static_cast<std::size_t>(columns_ - column));
+    visit(hn::MaskedLoad(rest, d_, from + column), column);
+  }
+
+  D d_;
+  std::int64_t columns_;
+  hn::Vec<D> of_re_, of_im_;
+};
+
+/// TinyCall for complex numbers, as products of reals with twice as many columns and k:
+///
+///     re = fma(ar, br, re), fma(ai, -bi, re);  im = fma(ar, bi, im), fma(ai, br, im)
+template <class T>
+void tiny_complex(const TinyCall& call) {
+  constexpr std::int64_t kPanels = 16384 / sizeof(T);
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  static_assert(kTinyK * kTinyN <= kPanels);
+  HWY_ALIGN T doubled[kPanels + kLanes];
+  const std::int64_t item_size = 4 * call.K * call.N;
+  const std::int64_t most =
+      std::clamp<std::int64_t>(kPanels / std::max<std::int64_t>(1, item_size), 1, 64);
+  TinyCall reals = call;
+  reals.N = 2 * call.N;
+  reals.K = 2 * call.K;
+  reals.a_item = 2 * call.a_item;
+  reals.a_row = 2 * call.a_row;
+  reals.a_k = 1;
+  reals.b = doubled;
+  reals.b_item = item_size;
+  reals.b_column = 1;
+  reals.b_k = 2 * call.N;
+  reals.out_item = 2 * call.out_item;
+  reals.out_row = 2 * call.out_row;
+  const DoubledRows<T> rows(call.N, call.a_conjugate, call.b_conjugate);
+  for (std::int64_t item = 0; item < call.items; item += most) {
+    reals.items = std::min(most, call.items - item);
+    const T* b = static_cast<const T*>(call.b) + item * 2 * call.b_item;
+    T* to = doubled;
+    for (std::int64_t i = 0; i < reals.items; ++i, b += 2 * call.b_item) {
+      const T* row = b;
+      for (std::int64_t k = 0; k < call.K; ++k, row += 2 * call.b_k, to += 4 * call.N) {
+        rows.write(row, to);
+      }
+    }
+    reals.a = static_cast<const T*>(call.a) + item * reals.a_item;
+    reals.out = static_cast<T*>(call.out) + item * reals.out_item;
+    tiny<T>(reals);
+  }
 }
 
 #endif

@@ -43,6 +43,9 @@ ArithmeticKernels complex_kernels() {
         kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
     fill_tiles<kComplexMR, kComplexNV>(
         kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
+#if HWY_TARGET <= HWY_AVX2
+    kernels.tiny = tiny_complex<T>;
+#endif
   }
   kernels.dots_width = kernels.lanes;
   kernels.dots = reference_dots_complex<T>;

@@ -27,12 +27,14 @@ void set_f32(Kernels& kernels) {
   set_pack<BF16>(f32, pack_narrow<Widened<BFloat16, float>, kIsScalar>());
   ArithmeticKernels& bf16 = kernels.of(Arithmetic::kBF16);
   bf16 = real_kernels<float, kIsScalar>();
-  bf16.k_group = bf16.group_rows = 2;
+  bf16.k_group = bf16.group_rows = bf16.tiny_k_group = 2;
   // These take k one by one, not in pairs.
-  bf16.tiny = nullptr;
   bf16.row_dots = nullptr;
   for (RowsFunction& rows : bf16.vector_rows) rows = nullptr;
   set_pack<BF16>(bf16, pack_narrow<ExchangedBF16, kIsScalar>());
+  f32.pack_tiny[index_of<F16>()] = f32.pack_b[index_of<F16>()];
+  f32.pack_tiny[index_of<BF16>()] = f32.pack_b[index_of<BF16>()];
+  bf16.pack_tiny[index_of<BF16>()] = bf16.pack_b[index_of<BF16>()];
   if constexpr (!kIsScalar) {
     f32.widen_rows[index_of<F16>()] = widen_rows<Widened<Half, float>>;
     f32.widen_rows[index_of<BF16>()] = widen_rows<Widened<BFloat16, float>>;

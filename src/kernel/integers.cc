@@ -40,6 +40,7 @@ template <bool kIsScalar>
 ArithmeticKernels i8_kernels() {
   ArithmeticKernels kernels = real_kernels<std::int32_t, kIsScalar>();
   set_pack<I8>(kernels, pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
+  kernels.pack_tiny[index_of<I8>()] = kernels.pack_b[index_of<I8>()];
   if constexpr (kIsScalar) return kernels;
 #if HWY_TARGET == HWY_AVX3
   if (has_avx512_vnni()) {
@@ -68,6 +69,7 @@ void set_integers(Kernels& kernels) {
   i32 = real_kernels<std::int32_t, kIsScalar>();
   set_pack<I32>(i32, pack_real<std::int32_t, std::int32_t>);
   set_pack<I8>(i32, pack_narrow<Widened<std::int8_t, std::int32_t>, kIsScalar>());
+  i32.pack_tiny[index_of<I8>()] = i32.pack_b[index_of<I8>()];
   ArithmeticKernels& i64 = kernels.of(Arithmetic::kI64);
   i64 = real_kernels<std::int64_t, kIsScalar>();
   set_pack<I64>(i64, pack_real<std::int64_t, std::int64_t>);

@@ -127,10 +127,12 @@ using DotsFunction = void (*)(const DotsCall& call);
 /// chain over k, so K is at most a block.
 ///
 /// Strides count elements. a may have any; b is contiguous along its columns or, if b_column is not
-/// 1, along k; out along its columns. Only elements of the products are touched.
+/// 1, along k; out along its columns. Of complex numbers a is contiguous along k, b along columns.
+/// Only elements of the products are touched.
 struct TinyCall {
   std::int64_t items;
-  std::int64_t M, N, K;  ///< M <= kTinyM, 1 <= N <= kTinyN, K <= kTinyK
+  /// M <= kTinyM, 1 <= N <= kTinyN, K <= kTinyK; of complex numbers half as many N and K.
+  std::int64_t M, N, K;
   const void* a;
   std::int64_t a_item, a_row, a_k;
   const void* b;
@@ -143,6 +145,7 @@ struct TinyCall {
   /// May be set where the result has no gaps and K <= kTinyStreamK: aligned rows of whole vectors
   /// go past the caches where there is code for that.
   bool streams;
+  bool a_conjugate, b_conjugate;
 };
 using TinyFunction = void (*)(const TinyCall& call);
 inline constexpr std::int64_t kTinyM = 32, kTinyN = 32, kTinyK = 64;  // tuning sizes
@@ -248,13 +251,17 @@ struct ArithmeticKernels {
   void (*release)() = nullptr;  ///< after the last tile of a thread; null: nothing to do
   StreamFunction stream;
   DotsFunction dots;
-  TinyFunction tiny;                         ///< null: this arithmetic has none
-  RowsFunction row_dots;                     ///< null: there is none
+  TinyFunction tiny = nullptr;  ///< null: this arithmetic has none
+  int tiny_k_group = 1;         ///< k of its operands that belong together; missing ones are zero
+  RowsFunction row_dots;        ///< null: there is none
   RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];
   PackFunction pack_b[std::tuple_size_v<DTypes>];
+  /// Of a dtype that is converted for `tiny`: row r is panel[k * width + r], the k of a group in
+  /// the order in which they are multiplied.
+  PackFunction pack_tiny[std::tuple_size_v<DTypes>];
   /// PackCall for rows of a as they lie, by dtype; null: there is none. k_stride is 1 and
   /// k_offsets null; row r is panel[r * width + k], as tiles read it in place. It is written up to
   /// the next kWidenedAtOnce elements, with zeros behind K.

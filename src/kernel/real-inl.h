@@ -70,10 +70,10 @@ ArithmeticKernels real_kernels() {
     kernels.streams = true;
     kernels.dots = dots_real<T>;
 #if HWY_TARGET != HWY_SCALAR
-    if constexpr (std::is_floating_point_v<T>) {
 #if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
-      kernels.tiny = tiny<T>;
+    kernels.tiny = tiny<T>;
 #endif
+    if constexpr (kIsFloat) {
       kernels.row_dots = row_dots<T>;
       [&]<int... I>(std::integer_sequence<int, I...>) {
         ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);

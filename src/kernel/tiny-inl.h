@@ -131,7 +131,7 @@ HWY_INLINE void tiny_step(D d, const Rows& a, std::int64_t a_at, const T* b, con
     for (int v = 0; v < NV; ++v) {
       const auto b_kv = b_row.load(b, v);
       BATCHDOT_UNROLL
-      for (int i = 0; i < MR; ++i) acc[i][v] = hn::MulAdd(a_k[i], b_kv, acc[i][v]);
+      for (int i = 0; i < MR; ++i) acc[i][v] = MultiplyLanes::add(a_k[i], b_kv, acc[i][v]);
     }
   } else {
     hn::Vec<D> b_k[NV];
@@ -141,7 +141,7 @@ HWY_INLINE void tiny_step(D d, const Rows& a, std::int64_t a_at, const T* b, con
     for (int i = 0; i < MR; ++i) {
       const auto a_ik = hn::Set(d, a.row(i)[a_at]);
       BATCHDOT_UNROLL
-      for (int v = 0; v < NV; ++v) acc[i][v] = hn::MulAdd(a_ik, b_k[v], acc[i][v]);
+      for (int v = 0; v < NV; ++v) acc[i][v] = MultiplyLanes::add(a_ik, b_k[v], acc[i][v]);
     }
   }
 }
@@ -475,11 +475,11 @@ TinyFunction dense_of_width(const TinyCall& call) {
   constexpr int kRows = NV <= 3 ? 8 : 4;
   return call.M % kRows == 0 ? dense_of_height<T, kRows, kLanes, NV, kEnd>(call) : nullptr;
 }
-// tiny_dense_rows for a call; null: there is none. Only for AVX-512, and for the most common sizes:
-// each is one function more.
+// tiny_dense_rows for a call; null: there is none. Only for AVX-512, reals, and the most common
+// sizes: each is one function more.
 template <class T, std::size_t kLanes, int NV>
 TinyFunction dense_rows(const TinyCall& call) {
-  if constexpr (kMasksAreFree && kLanes >= 8) {
+  if constexpr (kMasksAreFree && kLanes >= 8 && std::is_floating_point_v<T>) {
     constexpr auto kWhole = static_cast<std::int64_t>(kLanes) * NV;
     constexpr auto kHalf = static_cast<std::int64_t>(kLanes) / 2;
     if (call.N == kWhole) return dense_of_width<T, kLanes, NV, RowEnd::kWhole>(call);
@@ -556,7 +556,7 @@ void tiny_columns(const TinyCall& call) {
   }
 }
 
-/// 4x4 of f32 that lie together: a vector holds whole rows of the result, four lanes each.
+/// 4x4 of 32 bits that lie together: a vector holds whole rows of the result, four lanes each.
 ///
 ///     acc [c00 c01 c02 c03 | c10 ..]  +=  [a0k a0k a0k a0k | a1k ..] * [bk0 bk1 bk2 bk3 | bk0 ..]
 ///
@@ -577,10 +577,10 @@ void tiny_4x4(const TinyCall& call) {
     for (int v = 0; v < kVectors; ++v) {
       const auto at = static_cast<std::int64_t>(HWY_LANES(T)) * v;
       const auto rows = hn::LoadU(d, a + at);
-      auto acc = hn::MulAdd(hn::Broadcast<0>(rows), b0, hn::Zero(d));
-      acc = hn::MulAdd(hn::Broadcast<1>(rows), b1, acc);
-      acc = hn::MulAdd(hn::Broadcast<2>(rows), b2, acc);
-      acc = hn::MulAdd(hn::Broadcast<3>(rows), b3, acc);
+      auto acc = MultiplyLanes::add(hn::Broadcast<0>(rows), b0, hn::Zero(d));
+      acc = MultiplyLanes::add(hn::Broadcast<1>(rows), b1, acc);
+      acc = MultiplyLanes::add(hn::Broadcast<2>(rows), b2, acc);
+      acc = MultiplyLanes::add(hn::Broadcast<3>(rows), b3, acc);
       hn::StoreU(acc, d, out + at);
     }
     a += call.a_item;
@@ -686,7 +686,7 @@ void tiny_wide(const TinyCall& call) {
 template <class T>
 void tiny(const TinyCall& call) {
   if (call.M == 0) return;
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (sizeof(T) == 4) {
     if (call.M == 4 && call.N == 4 && call.K == 4 && call.a_k == 1 && call.a_row == 4 &&
         call.b_column == 1 && call.out_row == 4) {
       return tiny_4x4<T>(call);

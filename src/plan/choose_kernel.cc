@@ -258,18 +258,23 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   return {};
 }
 
-// The result may hold running sums: same type, unit stride along N, no epilogue.
-std::string_view why_sums_need_scratch(const ContractStep& step) {
+// The result may hold sums: same type, unit stride along N, no epilogue.
+std::string_view why_result_holds_no_sums(const ContractStep& step) {
   const Folded& f = step.folded;
   if (!step.finish.is_plain()) return "an epilogue finishes the sums";
-  if (accumulator_of(step.arithmetic).is_complex())
-    return "complex sums are kept as re and im apart";
   if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
   if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
     return "the axes of the result do not fold into M and N";
   }
   if (f.N > 1 && *one_stride(f.n, Side::kOut) != 1) return "the result is not contiguous along N";
   return {};
+}
+
+// The same for running sums.
+std::string_view why_sums_need_scratch(const ContractStep& step) {
+  const std::string_view why = why_result_holds_no_sums(step);
+  if (!why.empty() || !accumulator_of(step.arithmetic).is_complex()) return why;
+  return "complex sums are kept as re and im apart";
 }
 
 // The most steps of k for one panel: as many rows of it as KC says, each of one k or several.
@@ -524,7 +529,21 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
 // done to them or columns of the result lie apart.
 std::string_view tiny_refuses(const ContractStep& step) {
   const Folded& f = step.folded;
+  const DType accumulator = accumulator_of(step.arithmetic);
   if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
+  if (accumulator.is_complex()) {
+    if (2 * f.N > kernel::kTinyN || 2 * f.K > kernel::kTinyK) {
+      return "N is over 16, or K over 32";
+    }
+    if (f.swapped) return "the operands are exchanged: im has its products in another order";
+    if (!(step.lhs_dtype == accumulator && step.rhs_dtype == accumulator)) {
+      return "an operand is converted while packing";
+    }
+    if (!step.finish.is_plain()) return "an epilogue takes re and im apart";
+    if (!why_result_holds_no_sums(step).empty() && !out_lies_in_groups(step)) {
+      return "the result is not contiguous along N, nor along the batch";
+    }
+  }
   if (f.M > kernel::kTinyM || f.N > kernel::kTinyN || f.K > kernel::kTinyK) {
     static_assert(kernel::kTinyM == 32 && kernel::kTinyN == 32 && kernel::kTinyK == 64);
     return "M or N is over 32, or K over 64";
@@ -537,41 +556,46 @@ std::string_view tiny_refuses(const ContractStep& step) {
 }
 
 std::string_view why_tiny_lhs_is_packed(const ContractStep& step) {
-  if (step.lhs_dtype != accumulator_of(step.arithmetic)) return "lhs is converted while packing";
+  const DType accumulator = accumulator_of(step.arithmetic);
+  if (!(step.lhs_dtype == accumulator)) return "lhs is converted while packing";
+  if (accumulator.is_complex() && !is_contiguous(step.folded.k, Side::kLhs)) {
+    return "complex lhs is not contiguous along K";
+  }
   if (is_along_batch(step.folded, Side::kLhs)) return "lhs is contiguous along the batch";
   return {};
 }
 
 std::string_view why_tiny_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
-  if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
-  const auto is_apart = [](const FoldedAxes& axes) { return !axes.empty() && axes[0].rhs != 1; };
-  if (is_apart(f.n) && is_apart(f.k)) return "rhs is contiguous neither along N nor along K";
-  return {};
+  const DType accumulator = accumulator_of(step.arithmetic);
+  if (!(step.rhs_dtype == accumulator)) return "rhs is converted while packing";
+  if (is_contiguous(f.n, Side::kRhs)) return {};
+  if (accumulator.is_complex()) return "complex rhs is not contiguous along N";
+  return is_contiguous(f.k, Side::kRhs) ? "" : "rhs is contiguous neither along N nor along K";
 }
 
-// Items of an operand that is packed have no gaps. Of one that is converted the axis that is
-// contiguous stays so.
+// Items of an operand that is packed have no gaps.
 void lay_out_packed(const ContractStep& step, kernel::TinyCall& call) {
   const Folded& f = step.folded;
+  call.K = tiny_depth(step);
   if (step.packs_lhs) {
-    const bool keeps_rows = f.K > 1 && f.M > 1 && call.a_row == 1;
-    call.a_item = f.M * f.K;
-    call.a_row = keeps_rows ? 1 : f.K;
-    call.a_k = keeps_rows ? f.M : 1;
+    const bool k_is_inner = tiny_k_is_inner(step, Side::kLhs);
+    call.a_item = f.M * call.K;
+    call.a_row = k_is_inner ? call.K : 1;
+    call.a_k = k_is_inner ? 1 : f.M;
   }
   if (step.packs_rhs) {
-    const bool keeps_k = f.K > 1 && f.N > 1 && call.b_k == 1;
-    call.b_item = f.K * f.N;
-    call.b_column = keeps_k ? f.K : 1;
-    call.b_k = keeps_k ? 1 : f.N;
+    const bool k_is_inner = tiny_k_is_inner(step, Side::kRhs);
+    call.b_item = call.K * f.N;
+    call.b_column = k_is_inner ? call.K : 1;
+    call.b_k = k_is_inner ? 1 : f.N;
   }
 }
 
 void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  const std::string_view why = why_sums_need_scratch(step);
+  const std::string_view why = why_result_holds_no_sums(step);
   if (!why.empty()) refused.push_back({"sums kept in the result", why});
   step.is_direct = why.empty();
   const std::string_view why_lhs = why_tiny_lhs_is_packed(step);
@@ -586,7 +610,8 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   kernel::TinyCall& call = step.tiny;
   call.M = f.M;
   call.N = f.N;
-  call.K = f.K;
+  call.a_conjugate = step.lhs_conjugate;
+  call.b_conjugate = step.rhs_conjugate;
   call.a_item = stride_along(f.batch, Side::kLhs);
   call.a_row = stride_along(f.m, Side::kLhs);
   call.a_k = stride_along(f.k, Side::kLhs);
@@ -617,8 +642,8 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   call.streams = step.is_direct && streams;
   step.groups_out = out_lies_in_groups(step);
   step.store_streams = step.groups_out ? groups_stream(step) : !step.is_direct && streams;
-  step.finishes_apart =
-      (step.groups_out || step.store_streams) && !is_packed_as_it_is(step, step.out_dtype);
+  step.finishes_apart = (step.groups_out || step.store_streams) &&
+                        !(step.out_dtype == accumulator_of(step.arithmetic));
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));

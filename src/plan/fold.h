@@ -49,6 +49,11 @@ inline std::optional<std::int64_t> one_stride(const FoldedAxes& axes, Side side)
   return stride_in(axes.back(), side);
 }
 
+/// If neighbours along the innermost axis lie side by side, or there is only one position.
+inline bool is_contiguous(const FoldedAxes& axes, Side side) {
+  return axes.empty() || stride_in(axes.back(), side) == 1;
+}
+
 /// So many positions follow each other along the last axes with one stride in lhs and one in rhs.
 inline std::int64_t rows_in_line(const FoldedAxes& axes) {
   std::int64_t rows = 1;

@@ -261,6 +261,10 @@ struct TinyScratch {
   std::size_t bytes = 0;
 };
 TinyScratch tiny_scratch(const ContractStep& step);
+/// K of a tiny step as it is multiplied, and whether a packed operand of it has k side by side: it
+/// keeps the axis that is contiguous, but where several k belong together, or re and im.
+std::int64_t tiny_depth(const ContractStep& step);
+bool tiny_k_is_inner(const ContractStep& step, Side side);
 /// How scale or bias of a tiny step meets the sums of items along the last axis of the batch.
 enum class MeetsSums : std::uint8_t {
   kOne,      ///< one element for all of them, or there is none

@@ -137,14 +137,32 @@ MeetsSums meets_sums(const ContractStep& step, Side side) {
   return is_same ? MeetsSums::kAgain : MeetsSums::kEach;
 }
 
+std::int64_t tiny_depth(const ContractStep& step) {
+  return round_up(step.folded.K, step.kernels->tiny_k_group);
+}
+
+bool tiny_k_is_inner(const ContractStep& step, Side side) {
+  const Folded& f = step.folded;
+  const bool is_lhs = side == Side::kLhs;
+  if (accumulator_of(step.arithmetic).is_complex()) return is_lhs;
+  const DType dtype = is_lhs ? step.lhs_dtype : step.rhs_dtype;
+  const bool along_k = is_contiguous(f.k, side);
+  if (step.kernels->tiny_k_group > 1 &&
+      (tiny_depth(step) != f.K || !along_k || step.kernels->widen_rows[dtype.index()] == nullptr)) {
+    return false;
+  }
+  return is_lhs ? along_k || !is_contiguous(f.m, side) : along_k && !is_contiguous(f.n, side);
+}
+
 TinyScratch tiny_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
+  const std::int64_t K = tiny_depth(step);
   const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   TinyScratch s;
   const bool is_packed = step.packs_lhs || step.packs_rhs;
   if (step.is_direct && !is_packed) return s;
   const std::int64_t largest = std::max(
-      {std::int64_t{1}, f.M * f.N, step.packs_lhs ? f.M * f.K : 0, step.packs_rhs ? f.K * f.N : 0});
+      {std::int64_t{1}, f.M * f.N, step.packs_lhs ? f.M * K : 0, step.packs_rhs ? K * f.N : 0});
   const std::int64_t unit = step.groups_out || is_packed ? kTinyGroup : 1;
   const std::int64_t wanted = std::max(kTinyChunkBytes / (largest * element) / unit * unit, unit);
   s.chunk = std::min(wanted, step.blocking.row_block);
@@ -153,8 +171,8 @@ TinyScratch tiny_scratch(const ContractStep& step) {
     return static_cast<std::size_t>(s.chunk * elements * element);
   };
   const std::size_t behind = kernel::kWidenedAtOnce * step.kernels->panel_bytes;
-  s.lhs = take(at, step.packs_lhs ? bytes_of(f.M * f.K) + behind : 0);
-  s.rhs = take(at, step.packs_rhs ? bytes_of(f.K * f.N) + behind : 0);
+  s.lhs = take(at, step.packs_lhs ? bytes_of(f.M * K) + behind : 0);
+  s.rhs = take(at, step.packs_rhs ? bytes_of(K * f.N) + behind : 0);
   if (!step.is_direct) {
     const std::size_t sums = bytes_of(f.M * f.N);
     const auto if_laid_out = [&](Side side) {
