@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <complex>
+#include <limits>
 #include <random>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "src/kernel/kernels.h"
@@ -17,6 +20,39 @@ struct Sizes {
   std::int64_t items, M, N, K;
 };
 
+template <class T>
+constexpr bool is_complex = !std::is_arithmetic_v<T>;
+
+// One step of the chain, as docs/numerics.md has it.
+template <class T>
+T multiply_add(T a, T b, T sum) {
+  if constexpr (is_complex<T>) {
+    const auto re = std::fma(-a.imag(), b.imag(), std::fma(a.real(), b.real(), sum.real()));
+    const auto im = std::fma(a.imag(), b.real(), std::fma(a.real(), b.imag(), sum.imag()));
+    return {re, im};
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return std::fma(a, b, sum);
+  } else {
+    using Unsigned = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<Unsigned>(a) * static_cast<Unsigned>(b) +
+                          static_cast<Unsigned>(sum));
+  }
+}
+
+template <class T>
+T random_element(std::mt19937& random) {
+  if constexpr (is_complex<T>) {
+    using Real = typename T::value_type;
+    const auto re = random_element<Real>(random);
+    return {re, random_element<Real>(random)};
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return std::uniform_real_distribution<T>(-1, 1)(random);
+  } else {
+    using Limits = std::numeric_limits<T>;
+    return std::uniform_int_distribution<T>(Limits::min(), Limits::max())(random);
+  }
+}
+
 // How operands lie: every stride a little more than it must be, so that gaps can be watched; with
 // kNoGap item by item.
 enum class LayoutOf { kRows, kColumns, kSpread };
@@ -27,6 +63,11 @@ class TinyProducts {
  public:
   TinyProducts(const Sizes& sizes, LayoutOf a, LayoutOf b, std::int64_t gap_or_none, bool asks)
       : sizes_(sizes) {
+    if (is_complex<T>) {  // the one layout that it takes
+      call_.a_conjugate = a == LayoutOf::kColumns;
+      call_.b_conjugate = b == LayoutOf::kColumns;
+      a = b = LayoutOf::kRows;
+    }
     const auto [items, M, N, K] = sizes;
     const std::int64_t gap = gap_or_none == kNoGap ? 0 : gap_or_none;
     call_.items = items;
@@ -71,8 +112,10 @@ class TinyProducts {
         for (std::int64_t j = 0; j < sizes_.N; ++j) {
           T sum = 0;
           for (std::int64_t k = 0; k < sizes_.K; ++k) {
-            sum = std::fma(at(a_, item * call_.a_item + i * call_.a_row + k * call_.a_k),
-                           at(b_, item * call_.b_item + j * call_.b_column + k * call_.b_k), sum);
+            const T a = at(a_, item * call_.a_item + i * call_.a_row + k * call_.a_k);
+            const T b = at(b_, item * call_.b_item + j * call_.b_column + k * call_.b_k);
+            sum = multiply_add(conjugated(a, call_.a_conjugate), conjugated(b, call_.b_conjugate),
+                               sum);
           }
           out[static_cast<std::size_t>(item * call_.out_item + i * call_.out_row + j)] = sum;
         }
@@ -87,10 +130,13 @@ class TinyProducts {
   static T at(const std::vector<T>& elements, std::int64_t i) {
     return elements[static_cast<std::size_t>(i)];
   }
+  static T conjugated(T x, bool is_so) {
+    if constexpr (is_complex<T>) return is_so ? std::conj(x) : x;
+    return x;
+  }
   void fill(std::vector<T>& elements, std::int64_t count) {
-    std::uniform_real_distribution<T> uniform(-1, 1);
     elements.resize(static_cast<std::size_t>(count));
-    for (T& element : elements) element = uniform(random_);
+    for (T& element : elements) element = random_element<T>(random_);
   }
 
   Sizes sizes_;
@@ -102,12 +148,14 @@ class TinyProducts {
 
 template <class T>
 void expect_plain_loops(Arithmetic arithmetic) {
+  constexpr int kReals = is_complex<T> ? 2 : 1;
   for (const Kernels* table : kernels_that_run_here()) {
     const ArithmeticKernels& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
     if (kernels.tiny == nullptr) continue;
     for (std::int64_t M = 0; M <= 17; ++M) {
-      for (std::int64_t N = 1; N <= kTinyN; N += N < 17 ? 1 : 5) {
-        for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 64}) {
+      for (std::int64_t N = 1; kReals * N <= kTinyN; N += N < 17 ? 1 : 5) {
+        for (const std::int64_t K : {0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 32, 64}) {
+          if (kReals * K > kTinyK) continue;
           const std::int64_t any = M + 5 * N + 7 * K;
           const auto a = static_cast<LayoutOf>(any % 3);
           const auto b = static_cast<LayoutOf>(any / 3 % 2);
@@ -150,14 +198,28 @@ void expect_plain_loops_in_passes(Arithmetic arithmetic) {
 TEST(Tiny, F32IsThePlainLoopsInPasses) { expect_plain_loops_in_passes<float>(Arithmetic::kF32); }
 TEST(Tiny, F64IsThePlainLoopsInPasses) { expect_plain_loops_in_passes<double>(Arithmetic::kF64); }
 
+TEST(Tiny, I32IsThePlainLoopsInPasses) {
+  expect_plain_loops_in_passes<std::int32_t>(Arithmetic::kI32);
+}
+TEST(Tiny, I64IsThePlainLoopsInPasses) {
+  expect_plain_loops_in_passes<std::int64_t>(Arithmetic::kI64);
+}
+
 TEST(Tiny, F32IsThePlainLoopsAtEverySize) { expect_plain_loops<float>(Arithmetic::kF32); }
 TEST(Tiny, F64IsThePlainLoopsAtEverySize) { expect_plain_loops<double>(Arithmetic::kF64); }
+TEST(Tiny, I32IsThePlainLoopsAtEverySize) { expect_plain_loops<std::int32_t>(Arithmetic::kI32); }
+TEST(Tiny, I64IsThePlainLoopsAtEverySize) { expect_plain_loops<std::int64_t>(Arithmetic::kI64); }
+TEST(Tiny, C64IsThePlainLoopsAtEverySize) {
+  expect_plain_loops<std::complex<float>>(Arithmetic::kC64);
+}
+TEST(Tiny, C128IsThePlainLoopsAtEverySize) {
+  expect_plain_loops<std::complex<double>>(Arithmetic::kC128);
+}
 
 TEST(Tiny, EveryVectorTargetHasIt) {
   for (const Kernels* table : kernels_that_run_here()) {
     const bool is_scalar = std::string_view(table->target) == "scalar";
-    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kF64}) {
-      const auto& kernels = table->arithmetic[static_cast<std::size_t>(arithmetic)];
+    for (const ArithmeticKernels& kernels : table->arithmetic) {
       EXPECT_EQ(kernels.tiny == nullptr, is_scalar) << table->target;
     }
   }

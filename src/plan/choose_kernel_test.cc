@@ -191,10 +191,32 @@ TEST(ChooseKernel, TinyOperandsArePackedOnlyWhereTheyHaveToBe) {
     s.folded.n[0].rhs = 900;
     s.folded.k[0].rhs = 6 * 900;
   });
-  EXPECT_TRUE(along_batch.packs_lhs && along_batch.packs_rhs);
-  EXPECT_EQ(along_batch.tiny.a_item, 32);
-  EXPECT_EQ(along_batch.tiny.a_row, 8);
-  EXPECT_EQ(along_batch.tiny.a_k, 1);
+  EXPECT_TRUE(along_batch.packs_rhs && !along_batch.packs_lhs);  // lhs is broadcast from anywhere
+  EXPECT_EQ(along_batch.tiny.a_k, 900);
+  // Lines of large items, and items that a vector takes whole.
+  const auto packs_lhs = [&](std::int64_t M, std::int64_t N, std::int64_t K) {
+    return tiny_after([&](S s) {
+             s = product(900, M, N, K);
+             s.kernels = &kernels;
+             s.folded.batch[0].lhs = 1;
+             s.folded.m[0].lhs = K * 900;
+             s.folded.k[0].lhs = 900;
+           })
+        .packs_lhs;
+  };
+  EXPECT_FALSE(packs_lhs(16, 4, 31));
+  EXPECT_TRUE(packs_lhs(16, 4, 32));
+  EXPECT_TRUE(packs_lhs(4, 4, 4));
+  EXPECT_FALSE(packs_lhs(4, 4, 5));
+  ContractStep lines = product(900, 4, 32, 48);
+  lines.kernels = &kernels;
+  lines.folded.batch[0].rhs = 1;
+  lines.folded.n[0].rhs = 900;
+  lines.folded.k[0].rhs = 32 * 900;
+  EXPECT_EQ(choose(lines).empty(), false);
+  EXPECT_EQ(lines.form, ContractStep::Form::kTiny);
+  lines.folded.K = lines.folded.k[0].extent = 49;  // more than 6 KiB
+  EXPECT_TRUE(is_refused(choose(lines), "tiny"));
 
   // What is converted keeps its order of axes.
   const ContractStep across = tiny_after([](S s) {
@@ -219,6 +241,106 @@ TEST(ChooseKernel, TinyOperandsArePackedOnlyWhereTheyHaveToBe) {
                 s.folded.m[0].out = 6 * 900;
                 s.folded.n[0].rhs = 5;
               }).finishes_apart);
+}
+
+// bf16 goes in pairs: k stay side by side only where rows of whole pairs are widened as they lie.
+TEST(ChooseKernel, TinyPairsOfKAreWhole) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  kernels.tiny_k_group = 2;
+  kernels.widen_rows[DType(BF16{}).index()] = [](const kernel::PackCall&) {};
+  const auto tiny_of = [&](std::int64_t K, std::int64_t lhs_k, std::int64_t rhs_k) {
+    ContractStep step = product(900, 4, 6, K);
+    step.kernels = &kernels;
+    step.arithmetic = kernel::Arithmetic::kBF16;
+    step.lhs_dtype = step.rhs_dtype = BF16{};
+    step.folded.m[0].lhs = lhs_k == 1 ? K : 1;
+    step.folded.k[0].lhs = lhs_k;
+    step.folded.n[0].rhs = rhs_k == 1 ? K : 1;
+    step.folded.k[0].rhs = rhs_k;
+    choose(step);
+    EXPECT_EQ(step.form, ContractStep::Form::kTiny);
+    EXPECT_TRUE(step.packs_lhs && step.packs_rhs);
+    EXPECT_EQ(step.tiny.K, K + K % 2);
+    EXPECT_EQ(step.tiny.a_item, 4 * step.tiny.K);
+    EXPECT_EQ(step.tiny.b_item, 6 * step.tiny.K);
+    return step.tiny;
+  };
+  EXPECT_EQ(tiny_of(8, 1, 1).a_k, 1);
+  EXPECT_EQ(tiny_of(8, 1, 1).b_k, 1);
+  EXPECT_EQ(tiny_of(8, 4, 6).a_k, 4);
+  EXPECT_EQ(tiny_of(8, 4, 6).b_k, 6);
+  EXPECT_EQ(tiny_of(7, 1, 1).a_k, 4);
+  EXPECT_EQ(tiny_of(7, 1, 1).b_k, 6);
+}
+
+// Words of several k are worth more than code for tiny products from a certain size on.
+TEST(ChooseKernel, TinyProductsOfWordsAreSmaller) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  kernels.k_group = 4;
+  const auto is_tiny = [&](std::int64_t M, std::int64_t N, std::int64_t K, int group_rows) {
+    kernels.group_rows = group_rows;
+    ContractStep step = product(90, M, N, K);
+    step.arithmetic = kernel::Arithmetic::kI8;
+    step.lhs_dtype = step.rhs_dtype = I8{};
+    step.out_dtype = I32{};
+    step.kernels = &kernels;
+    return !is_refused(choose(step), "tiny");
+  };
+  EXPECT_TRUE(is_tiny(16, 16, 8, 1));
+  EXPECT_FALSE(is_tiny(16, 16, 9, 1));
+  EXPECT_TRUE(is_tiny(16, 16, 16, 2));
+  EXPECT_FALSE(is_tiny(16, 16, 17, 2));
+  EXPECT_TRUE(is_tiny(32, 32, 64, 4));
+}
+
+// Of complex numbers N and K count twice; im has its products in the order of the operands.
+TEST(ChooseKernel, TinyComplexProductsAreThoseOfReals) {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  kernels.panel_bytes = 8;
+  const auto complex = [&](std::int64_t N, std::int64_t K, auto change) {
+    ContractStep step = product(90, 4, N, K);
+    step.arithmetic = kernel::Arithmetic::kC64;
+    step.lhs_dtype = step.rhs_dtype = step.out_dtype = C64{};
+    step.kernels = &kernels;
+    change(step);
+    const bool is_tiny = !is_refused(choose(step), "tiny");
+    EXPECT_EQ(is_tiny, step.form == ContractStep::Form::kTiny);
+    return step;
+  };
+  using S = ContractStep&;
+  const auto is_tiny = [&](std::int64_t N, std::int64_t K, auto change) {
+    return complex(N, K, change).form == ContractStep::Form::kTiny;
+  };
+  const auto same = [](S) {};
+  EXPECT_TRUE(is_tiny(16, 32, same));
+  EXPECT_FALSE(is_tiny(17, 32, same));
+  EXPECT_FALSE(is_tiny(16, 33, same));
+  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.folded.swapped = true; }));
+  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.rhs_dtype = F32{}; }));
+  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.finish.alpha = 0.5; }));
+  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.folded.n[0].out = 2; }));
+  const ContractStep plain = complex(8, 8, [](S s) { s.rhs_conjugate = true; });
+  EXPECT_TRUE(plain.is_direct && !plain.packs_lhs && !plain.packs_rhs);
+  EXPECT_TRUE(plain.tiny.b_conjugate && !plain.tiny.a_conjugate);
+  const ContractStep across = complex(8, 8, [](S s) {
+    s.folded.m[0].lhs = 1;
+    s.folded.k[0].lhs = 4;
+    s.folded.n[0].rhs = 8;
+    s.folded.k[0].rhs = 1;
+  });
+  EXPECT_TRUE(across.packs_lhs && across.packs_rhs);
+  EXPECT_EQ(across.tiny.a_k, 1);
+  EXPECT_EQ(across.tiny.b_column, 1);
+  // Results that run along the batch are stored together as they are.
+  const ContractStep group = complex(8, 8, [](S s) {
+    s.folded.batch[0].out = 1;
+    s.folded.n[0].out = 90;
+    s.folded.m[0].out = 8 * 90;
+  });
+  EXPECT_TRUE(group.groups_out && !group.finishes_apart);
 }
 
 TEST(ChooseKernel, FewRowsReadContiguousColumnsInPlace) {

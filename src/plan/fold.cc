@@ -95,10 +95,12 @@ bool runs_in_lines_along_outer_k(const FoldedAxes& k, Side side) {
 bool narrow_rows_stay(const Folded& folded, int lanes, RowsStay stay) {
   if (stay == RowsStay::kNone) return false;
   if (!one_stride(folded.m, Side::kOut) || one_stride(folded.n, Side::kOut) != 1) return false;
-  if (folded.M <= kernel::kTinyM && folded.N <= kernel::kTinyN && folded.K <= kernel::kTinyK) {
+  const int reals = stay == RowsStay::kTinyComplex ? 2 : 1;
+  if (folded.M <= kernel::kTinyM && reals * folded.N <= kernel::kTinyN &&
+      reals * folded.K <= kernel::kTinyK) {
     return true;
   }
-  if (stay == RowsStay::kTiny) return false;
+  if (stay != RowsStay::kAll) return false;
   if (folded.N <= kernel::kMaxVectorRows && one_stride(folded.k, Side::kLhs) == 1 &&
       one_stride(folded.k, Side::kRhs) == 1) {
     return false;

@@ -84,8 +84,9 @@ struct PairStrides {
   LabelStrides lhs, rhs, out, bias, scale;
 };
 
-/// kTiny: those of tiny products. kAll: also others, as the result is written as it is summed.
-enum class RowsStay : std::uint8_t { kNone, kTiny, kAll };
+/// kTiny: those of tiny products; kTinyComplex: whose N and K count twice. kAll: also others, as
+/// the result is written as it is summed.
+enum class RowsStay : std::uint8_t { kNone, kTiny, kTinyComplex, kAll };
 
 /// Folds. A batch axis along which one operand does not move becomes M or N, axes that lie together
 /// in all tensors become one, axes of extent 1 go. The order of k is kept: it is part of the

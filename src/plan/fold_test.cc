@@ -153,6 +153,10 @@ TEST(Fold, NarrowRowsStayWhereTheyAreWrittenInPlace) {
   EXPECT_TRUE(fold_dense(10, 32, 2, 65).swapped);
   EXPECT_FALSE(fold_dense(10, 32, 2, 64, 8, RowsStay::kTiny).swapped);
   EXPECT_TRUE(fold_dense(10, 33, 6, 64, 8, RowsStay::kTiny).swapped);
+  EXPECT_FALSE(fold_dense(10, 32, 7, 32, 8, RowsStay::kTinyComplex).swapped);
+  EXPECT_TRUE(fold_dense(10, 32, 7, 33, 8, RowsStay::kTinyComplex).swapped);
+  EXPECT_FALSE(fold_dense(10, 32, 15, 32, 16, RowsStay::kTinyComplex).swapped);
+  EXPECT_TRUE(fold_dense(10, 32, 17, 32, 32, RowsStay::kTinyComplex).swapped);
   EXPECT_TRUE(fold_dense(1, 50, 5, 70, 16).swapped);
   EXPECT_FALSE(fold_dense(1, 50, 6, 70, 16).swapped);
   // lhs is contiguous along M.

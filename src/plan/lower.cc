@@ -136,10 +136,12 @@ void Builder::contract(const Value& a, const Value& b, const Value& out, const L
   }
   step.kernels = &kernels_.of(step.arithmetic);
   const DType element = accumulator_of(step.arithmetic);
-  const bool sums_may_stay = out.dtype == element && !element.is_complex();
-  const RowsStay stay = sums_may_stay && last.finish.is_plain() ? RowsStay::kAll
-                        : step.kernels->tiny != nullptr         ? RowsStay::kTiny
-                                                                : RowsStay::kNone;
+  const bool is_complex = element.is_complex();
+  const RowsStay stay = step.kernels->tiny != nullptr && is_complex ? RowsStay::kTinyComplex
+                        : !is_complex && out.dtype == element && last.finish.is_plain()
+                            ? RowsStay::kAll
+                        : step.kernels->tiny != nullptr ? RowsStay::kTiny
+                                                        : RowsStay::kNone;
   step.folded = fold({a.strides, b.strides, out.strides, last.bias, last.scale}, extents_,
                      contracting, step.kernels->lanes, stay);
   step.last_cache = last_cache_bytes();

@@ -224,6 +224,11 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"abik,bkja->abij", {{3, 20, 5, 4}, {20, 4, 6, 3}}},
       {"bki,bjk->bij", {{70, 4, 6}, {70, 5, 4}}},
       {"bik,bkj->bij", {{70, 4, 4}, {70, 4, 4}}},
+      {"bik,bjk->bij", {{70, 1, 5}, {70, 6, 5}}},
+      {"bik,bjk->bij", {{37, 7, 6}, {37, 1, 6}}},
+      {"ikb,kjb->bij", {{18, 30, 33}, {30, 5, 33}}},  // lines of both
+      {"bik,bkj->ijb", {{70, 7, 9}, {70, 9, 15}}},
+      {"bik,bk->bi", {{70, 7, 9}, {70, 9}}},
       {"ik,kj->ij", {{2100, 3}, {3, 2048}}, C64{}},  // past the caches, from scratch
       {"ik,kj->ij", {{2061, 3}, {3, 2049}}, C64{}},
       {"ik,kj->ij", {{2100, 4}, {4, 2064}}, I8{}},  // past the caches by way of the first one
