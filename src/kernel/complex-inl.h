@@ -16,7 +16,6 @@
 #include "src/kernel/kernels.h"
 #include "src/kernel/microkernel-inl.h"
 #include "src/kernel/pack-inl.h"
-#include "src/kernel/tiny-inl.h"
 #include "src/kernel/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -349,6 +348,12 @@ class DoubledRows {
   std::int64_t columns_;
   hn::Vec<D> of_re_, of_im_;
 };
+
+// Compiled in f32.cc and f64.cc.
+template <class T>
+void tiny(const TinyCall& call);
+extern template void tiny<float>(const TinyCall& call);
+extern template void tiny<double>(const TinyCall& call);
 
 /// TinyCall for complex numbers, as products of reals with twice as many columns and k:
 ///

@@ -18,6 +18,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
 
+#if HWY_TARGET <= HWY_AVX2
+template void tiny<float>(const TinyCall& call);
+#endif
+
 template <bool kIsScalar>
 void set_f32(Kernels& kernels) {
   ArithmeticKernels& f32 = kernels.of(Arithmetic::kF32);

@@ -17,6 +17,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace batchdot::kernel::HWY_NAMESPACE {
 
+#if HWY_TARGET <= HWY_AVX2
+template void tiny<double>(const TinyCall& call);
+#endif
+
 template <bool kIsScalar>
 void set_f64(Kernels& kernels) {
   ArithmeticKernels& f64 = kernels.of(Arithmetic::kF64);

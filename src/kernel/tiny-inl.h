@@ -380,11 +380,13 @@ inline constexpr auto kTinyRows = []<int... kRows>(std::integer_sequence<int, kR
       tiny_rows<T, kRows + 1, kLanes, NV, kWhole, kAlong>...};
 }
 (std::make_integer_sequence<int, kTinyMR<NV>>());
-// Those for the lhs of a call.
+// Those for the lhs of a call; integers have one for any, as they take long enough to compile.
 template <class T, std::size_t kLanes, int NV, bool kWhole>
 const TinyFunction* rows_for(const TinyCall& call) {
-  if (call.a_k == 1) return kTinyRows<T, kLanes, NV, kWhole, LhsAlong::kK>.data();
-  if (call.a_row == 1) return kTinyRows<T, kLanes, NV, kWhole, LhsAlong::kRows>.data();
+  if constexpr (std::is_floating_point_v<T>) {
+    if (call.a_k == 1) return kTinyRows<T, kLanes, NV, kWhole, LhsAlong::kK>.data();
+    if (call.a_row == 1) return kTinyRows<T, kLanes, NV, kWhole, LhsAlong::kRows>.data();
+  }
   return kTinyRows<T, kLanes, NV, kWhole, LhsAlong::kNeither>.data();
 }
 
