@@ -22,8 +22,7 @@ std::int64_t stride_along(const FoldedAxes& axes, Side side) {
   return axes.empty() ? 0 : stride_in(axes.back(), side);
 }
 
-// The operand of a chunk: as it lies, or put together in scratch, (item, outer axis, inner axis)
-// without gaps.
+// The operand of a chunk, put together in scratch: (item, outer axis, inner axis) without gaps.
 class ChunkOperand {
  public:
   ChunkOperand(const ContractStep& step, Side side, const TaskContext& task, std::byte* laid_out)
@@ -41,15 +40,12 @@ class ChunkOperand {
     item_size_ = other.extent * tiny_depth(step);
     dtype_ = is_lhs ? step.lhs_dtype : step.rhs_dtype;
     is_converted_ = !(dtype_ == accumulator_of(step.arithmetic));
-    is_packed_ = is_lhs ? step.packs_lhs : step.packs_rhs;
     data_ = address_of(is_lhs ? step.lhs : step.rhs, dtype_, task);
   }
 
   // Of `items` of a line of the batch, the first of which has this offset.
   const std::byte* at(std::int64_t offset, std::int64_t items) const {
-    const std::byte* from = data_ + offset * element_bytes(dtype_);
-    if (!is_packed_) return from;
-    pack(from, items);
+    pack(data_ + offset * element_bytes(dtype_), items);
     return laid_out_;
   }
 
@@ -133,7 +129,7 @@ class ChunkOperand {
   std::int64_t item_;       // from one to the next
   std::int64_t item_size_;  // elements of one that is packed
   DType dtype_;
-  bool k_is_inner_, is_converted_, is_packed_;
+  bool k_is_inner_, is_converted_;
   const std::byte* data_;
   std::byte* laid_out_;
 };
@@ -320,11 +316,13 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
               std::int64_t last) {
   const FloatModeGuard mode(mode_of(step.arithmetic));
   const FoldedAxes& axes = step.folded.batch;
+  const StepMemory memory(step, task);
+  const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const TinyScratch layout = tiny_scratch(step);
-  const ChunkOperand lhs(step, Side::kLhs, task, task.scratch + layout.lhs);
-  const ChunkOperand rhs(step, Side::kRhs, task, task.scratch + layout.rhs);
-  std::byte* const out = address_of(step.out, step.out_dtype, task);
+  std::optional<ChunkOperand> lhs, rhs;
   std::optional<ChunkStore> chunk;
+  if (step.packs_lhs) lhs.emplace(step, Side::kLhs, task, task.scratch + layout.lhs);
+  if (step.packs_rhs) rhs.emplace(step, Side::kRhs, task, task.scratch + layout.rhs);
   if (!step.is_direct) chunk.emplace(step, layout, task);
   kernel::TinyCall call = step.tiny;
   for (std::int64_t item = first; item < last; ++item) {
@@ -333,9 +331,9 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
     const std::int64_t most = layout.chunk > 0 ? layout.chunk : end - begin;
     for_each_line(axes, begin, end, most, [&](const Odometer& batch, std::int64_t items) {
       call.items = items;
-      call.a = lhs.at(batch.lhs, items);
-      call.b = rhs.at(batch.rhs, items);
-      call.out = chunk ? chunk->sums() : out + batch.out * element_bytes(step.out_dtype);
+      call.a = lhs ? lhs->at(batch.lhs, items) : memory.lhs + batch.lhs * bytes;
+      call.b = rhs ? rhs->at(batch.rhs, items) : memory.rhs + batch.rhs * bytes;
+      call.out = chunk ? chunk->sums() : memory.out + batch.out * bytes;
       step.kernels->tiny(call);
       if (chunk) chunk->store_sums(batch, items);
     });

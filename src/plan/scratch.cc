@@ -156,11 +156,11 @@ bool tiny_k_is_inner(const ContractStep& step, Side side) {
 
 TinyScratch tiny_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
-  const std::int64_t K = tiny_depth(step);
-  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   TinyScratch s;
   const bool is_packed = step.packs_lhs || step.packs_rhs;
   if (step.is_direct && !is_packed) return s;
+  const std::int64_t K = tiny_depth(step);
+  const auto element = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const std::int64_t largest = std::max(
       {std::int64_t{1}, f.M * f.N, step.packs_lhs ? f.M * K : 0, step.packs_rhs ? K * f.N : 0});
   const std::int64_t unit = step.groups_out || is_packed ? kTinyGroup : 1;
