@@ -9,8 +9,11 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <complex>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "hwy/highway.h"
 #include "src/kernel/kernels.h"
@@ -302,16 +305,16 @@ void pack_complex_planes(const PackCall& call) {
   if (whole < call.padded) pack_planes_from<T>(call, whole);
 }
 
-// Rows of complex numbers as rows of reals, two for each of them: what re of a, then what im of a
-// is multiplied with. Both are exact.
+// A row of complex numbers as rows of reals: what re of a, and then what im of a is multiplied
+// with. Both are exact.
 //
 //     [br0 bi0 br1 bi1 ...]   ->   [ br0 bi0  br1 bi1 ...]
 //                                  [-bi0 br0 -bi1 br1 ...]
-template <class T>
-class DoubledRows {
+template <class D>
+class DoubledRow {
  public:
-  HWY_INLINE DoubledRows(std::int64_t columns, bool a_conjugate, bool b_conjugate)
-      : columns_(2 * columns) {
+  using V = hn::Vec<D>;
+  HWY_INLINE DoubledRow(bool a_conjugate, bool b_conjugate) {
     const auto sign = hn::SignBit(d_);
     const auto im = hn::OddEven(sign, hn::Zero(d_));
     const auto re = hn::OddEven(hn::Zero(d_), sign);
@@ -319,41 +322,90 @@ class DoubledRows {
     of_im_ = b_conjugate ? hn::Zero(d_) : re;
     if (a_conjugate) of_im_ = hn::Xor(of_im_, sign);
   }
-
-  // Up to a vector behind the second row is written, too.
-  HWY_INLINE void write(const T* from, T* to) const {
-    for_vectors(from, [&](hn::Vec<D> numbers, std::int64_t column)
-                          HWY_ATTR { hn::StoreU(hn::Xor(numbers, of_re_), d_, to + column); });
-    to += columns_;
-    for_vectors(from, [&](hn::Vec<D> numbers, std::int64_t column) HWY_ATTR {
-      hn::StoreU(hn::Xor(hn::Reverse2(d_, numbers), of_im_), d_, to + column);
-    });
-  }
+  HWY_INLINE V of_re(V numbers) const { return hn::Xor(numbers, of_re_); }
+  HWY_INLINE V of_im(V numbers) const { return hn::Xor(hn::Reverse2(d_, numbers), of_im_); }
 
  private:
-  using D = hn::ScalableTag<T>;
-  template <class Visit>
-  HWY_INLINE void for_vectors(const T* from, const Visit& visit) const {
-    constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
-    std::int64_t column = 0;
-    for (; column + kLanes <= columns_; column += kLanes) {
-      visit(hn::LoadU(d_, from + column), column);
-    }
-    if (column == columns_) return;
-    const auto rest = hn::FirstN(d_, static_cast<std::size_t>(columns_ - column));
-    visit(hn::MaskedLoad(rest, d_, from + column), column);
-  }
-
   D d_;
-  std::int64_t columns_;
-  hn::Vec<D> of_re_, of_im_;
+  V of_re_, of_im_;
 };
+
+// TinyCall for MR rows of one vector at most, which are doubled in registers.
+template <class T, int MR, bool kWhole>
+void tiny_complex_rows(const TinyCall& call) {
+  const hn::ScalableTag<T> d;
+  using D = std::remove_const_t<decltype(d)>;
+  const auto exists = hn::FirstN(d, static_cast<std::size_t>(2 * call.N));
+  const DoubledRow<D> doubled(call.a_conjugate, call.b_conjugate);
+  const std::int64_t a_row = 2 * call.a_row, b_k = 2 * call.b_k, out_row = 2 * call.out_row;
+  const T* a = static_cast<const T*>(call.a);
+  const T* b = static_cast<const T*>(call.b);
+  T* out = static_cast<T*>(call.out);
+  for (std::int64_t item = call.items; item > 0; --item) {
+    asm volatile("" : "+r"(a));  // as in tiny_rows
+    RowPointers<MR, T> rows(a, a_row);
+    hn::Vec<D> acc[MR];
+    BATCHDOT_UNROLL
+    for (auto& vector : acc) vector = hn::Zero(d);
+    const T* b_at = b;
+    for (std::int64_t k = 0; k < call.K; ++k, b_at += b_k) {
+      const auto numbers = kWhole ? hn::LoadU(d, b_at) : hn::MaskedLoad(exists, d, b_at);
+      const auto of_re = doubled.of_re(numbers);
+      const auto of_im = doubled.of_im(numbers);
+      BATCHDOT_UNROLL
+      for (int i = 0; i < MR; ++i) acc[i] = hn::MulAdd(hn::Set(d, rows.row(i)[0]), of_re, acc[i]);
+      BATCHDOT_UNROLL
+      for (int i = 0; i < MR; ++i) acc[i] = hn::MulAdd(hn::Set(d, rows.row(i)[1]), of_im, acc[i]);
+      rows.advance(2);
+    }
+    T* out_at = out;
+    BATCHDOT_UNROLL
+    for (int i = 0; i < MR; ++i, out_at += out_row) {
+      if constexpr (kWhole) {
+        hn::StoreU(acc[i], d, out_at);
+      } else {
+        hn::BlendedStore(acc[i], exists, d, out_at);
+      }
+    }
+    a += 2 * call.a_item;
+    b += 2 * call.b_item;
+    out += 2 * call.out_item;
+  }
+}
+inline constexpr int kTinyComplexRows = 8;
+template <class T, bool kWhole>
+inline constexpr auto kTinyComplexOf = []<int... kRows>(std::integer_sequence<int, kRows...>) {
+  return std::array<TinyFunction, sizeof...(kRows)>{tiny_complex_rows<T, kRows + 1, kWhole>...};
+}
+(std::make_integer_sequence<int, kTinyComplexRows>());
 
 // Compiled in f32.cc and f64.cc.
 template <class T>
 void tiny(const TinyCall& call);
 extern template void tiny<float>(const TinyCall& call);
 extern template void tiny<double>(const TinyCall& call);
+
+// Both rows of each row of b. Up to a vector behind the last one is written, too.
+template <class T>
+HWY_INLINE void double_rows(const TinyCall& call, const T* b, T* to) {
+  const hn::ScalableTag<T> d;
+  using D = std::remove_const_t<decltype(d)>;
+  const DoubledRow<D> doubled(call.a_conjugate, call.b_conjugate);
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  const std::int64_t columns = 2 * call.N, whole = columns / kLanes * kLanes;
+  const auto rest = hn::FirstN(d, static_cast<std::size_t>(columns - whole));
+  const auto for_vectors = [&](const auto& visit) HWY_ATTR {
+    for (std::int64_t at = 0; at < whole; at += kLanes) visit(hn::LoadU(d, b + at), to + at);
+    if (whole < columns) visit(hn::MaskedLoad(rest, d, b + whole), to + whole);
+    to += columns;
+  };
+  for (std::int64_t k = 0; k < call.K; ++k, b += 2 * call.b_k) {
+    for_vectors([&](hn::Vec<D> numbers, T* at)
+                    HWY_ATTR { hn::StoreU(doubled.of_re(numbers), d, at); });
+    for_vectors([&](hn::Vec<D> numbers, T* at)
+                    HWY_ATTR { hn::StoreU(doubled.of_im(numbers), d, at); });
+  }
+}
 
 /// TinyCall for complex numbers, as products of reals with twice as many columns and k:
 ///
@@ -363,6 +415,11 @@ void tiny_complex(const TinyCall& call) {
   constexpr std::int64_t kPanels = 16384 / sizeof(T);
   constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
   static_assert(kTinyK * kTinyN <= kPanels);
+  if (call.M == 0) return;
+  if (call.M <= kTinyComplexRows && 2 * call.N <= kLanes) {
+    const auto& rows = 2 * call.N == kLanes ? kTinyComplexOf<T, true> : kTinyComplexOf<T, false>;
+    return rows[static_cast<std::size_t>(call.M - 1)](call);
+  }
   HWY_ALIGN T doubled[kPanels + kLanes];
   const std::int64_t item_size = 4 * call.K * call.N;
   const std::int64_t most =
@@ -379,16 +436,11 @@ void tiny_complex(const TinyCall& call) {
   reals.b_k = 2 * call.N;
   reals.out_item = 2 * call.out_item;
   reals.out_row = 2 * call.out_row;
-  const DoubledRows<T> rows(call.N, call.a_conjugate, call.b_conjugate);
   for (std::int64_t item = 0; item < call.items; item += most) {
     reals.items = std::min(most, call.items - item);
     const T* b = static_cast<const T*>(call.b) + item * 2 * call.b_item;
-    T* to = doubled;
     for (std::int64_t i = 0; i < reals.items; ++i, b += 2 * call.b_item) {
-      const T* row = b;
-      for (std::int64_t k = 0; k < call.K; ++k, row += 2 * call.b_k, to += 4 * call.N) {
-        rows.write(row, to);
-      }
+      double_rows(call, b, doubled + i * item_size);
     }
     reals.a = static_cast<const T*>(call.a) + item * reals.a_item;
     reals.out = static_cast<T*>(call.out) + item * reals.out_item;
