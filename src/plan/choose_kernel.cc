@@ -824,7 +824,8 @@ std::int64_t most_streamed_K(const ContractStep& step) {
 void set_up_streams(ContractStep& step) {
   const Folded& f = step.folded;
   const double bytes = result_bytes(step);
-  const bool is_far = bytes > (is_wide(step) ? kWideFarBytes : kFarBytes);
+  const auto far = static_cast<double>(is_wide(step) ? kWideFarBytes : kFarBytes);
+  const bool is_far = bytes > far;
   const bool is_complex = accumulator_of(step.arithmetic).is_complex();
   step.store_streams = step.groups_out
                            ? groups_stream(step)
