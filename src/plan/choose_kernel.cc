@@ -135,6 +135,9 @@ constexpr double kTinyNearTotal = 2 << 20;
 // Multiply-adds of a work item of tiny products, some microseconds. A fourth of it was 0.97 to
 // 0.99.
 constexpr std::int64_t kTinyWork = 1 << 18;
+// Of the groups that are packed or stored together a task has so many, or they are cut: of a few
+// whole ones some tasks would have one more than others.
+constexpr std::int64_t kTinyGroupsOfTask = 4;
 // An operand that runs along the batch is put together first: rhs up to so many bytes, lhs, which
 // is broadcast from any strides, from so many elements of 32 bits on, and where 4 x 4 x 4 is a
 // vector. In turns on that core rhs of f32 and f64 in place of tiles, 4 KiB 1.24 and 1.36, 8 KiB
@@ -670,7 +673,8 @@ void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
   const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
   b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
-  if (step.groups_out || step.packs_lhs || step.packs_rhs) {
+  const bool has_groups = step.groups_out || step.packs_lhs || step.packs_rhs;
+  if (has_groups && share >= kTinyGroupsOfTask * kTinyGroup) {
     b.row_block = round_up(b.row_block, kTinyGroup);
   }
   step.items = ceil_div(f.batch_count, b.row_block);

@@ -1002,6 +1002,21 @@ TEST(ChooseKernel, TasksHaveNearlyEqualShares) {
   }
 }
 
+// Items that are packed or stored together are no reason to leave a task without any.
+TEST(ChooseKernel, FewTinyProductsInGroupsAreSharedOut) {
+  kernel::ArithmeticKernels kernels = widening_kernels();
+  kernels.tiny = [](const kernel::TinyCall&) {};
+  for (const std::int64_t tasks : {2, 3, 4, 12}) {
+    ContractStep step = f16_product(40, 30, 30, 50);
+    step.kernels = &kernels;
+    choose(step, static_cast<int>(tasks));
+    ASSERT_EQ(step.form, ContractStep::Form::kTiny);
+    ASSERT_TRUE(step.packs_lhs && step.packs_rhs);
+    const std::int64_t shares = (step.items + tasks - 1) / tasks;
+    EXPECT_LE(shares * step.blocking.row_block, 40 / tasks + 2) << tasks;
+  }
+}
+
 TEST(ChooseKernel, NoWorkItemIsTooLongToBeStopped) {
   ContractStep step = product(1, 20000, 20000, 5000);
   const auto expect_parts = [&](std::int64_t most) {

@@ -287,10 +287,11 @@ TEST(Run, TakesAddressesOfWhatLiesAsPlanned) {
 }
 
 TEST(Run, CountsItsItemsAndStopsWhenItIsTold) {
-  const Problem problem = problem_of("bmk,bkn->bmn", {{40, 30, 50}, {40, 50, 30}}, F32{});
+  const Problem problem = problem_of("bmk,bkn->bmn", {{160, 30, 50}, {160, 50, 30}}, F32{});
   const Plan plan = plan_of(problem, 4);
+  ASSERT_GE(plan.facts().work_items, 16);  // a task has more than the one after which it stops
   const Workspace workspace(plan);
-  Tensor out(F32{}, {40, 30, 30});
+  Tensor out(F32{}, {160, 30, 30});
   std::atomic<std::int64_t> done{0};
   std::atomic<bool> stop{false};
   RunControl control;
