@@ -22,7 +22,7 @@ class DotsItems {
       : step_(step),
         kernels_(*step.kernels),
         layout_(layout),
-        line_(rows_in_line(step.folded.batch)),
+        line_(step.is_direct ? step.folded.batch.back().extent : rows_in_line(step.folded.batch)),
         scratch_(task.scratch),
         control_(*task.control),
         memory_(step, task) {}
@@ -35,9 +35,14 @@ class DotsItems {
       count = std::min(layout_.chunk, last - at);
       if (step_.adds_blocks) {
         add_blocks(at);
-      } else if (!step_.packs_lhs) {
+      } else if (step_.takes_columns || !step_.packs_lhs) {
         if (line_ < last) count = std::min(count, line_ - at % line_);
-        if (!sum_in_place(at, count)) return false;
+        if (step_.takes_columns) {
+          sum_columns(at, count);
+          if (step_.is_direct) continue;
+        } else if (!sum_in_place(at, count)) {
+          return false;
+        }
       } else {
         const AxisWalk lhs = walk(batch, Side::kLhs, at, count, scratch_ + layout_.lhs_items);
         const AxisWalk rhs = walk(batch, Side::kRhs, at, count, scratch_ + layout_.rhs_items);
@@ -61,18 +66,57 @@ class DotsItems {
     kernel::add_blocks(step_.arithmetic)(call);
   }
 
+  // Of one line.
+  void sum_columns(std::int64_t at, std::int64_t count) const {
+    const Folded& f = step_.folded;
+    const FloatModeGuard mode(mode_of(step_.arithmetic));
+    const auto element = static_cast<std::int64_t>(kernels_.panel_bytes);
+    const Odometer column(f.batch, at);
+    kernel::RowsCall call = call_of(count);
+    call.K = f.K;
+    call.a = memory_.lhs + column.lhs * element;
+    call.a_row = one_stride(f.k, Side::kLhs).value_or(0);
+    if (step_.packs_lhs) call.a = side_by_side(Side::kLhs, call.a, count, layout_.panels_lhs);
+    call.b = memory_.rhs + column.rhs * element;
+    call.b_row = one_stride(f.k, Side::kRhs).value_or(0);
+    if (step_.packs_rhs) call.b = side_by_side(Side::kRhs, call.b, count, layout_.panels_rhs);
+    if (step_.is_direct) call.sum = memory_.out + column.out * element;
+    kernels_.column_dots(call);
+  }
+
+  // Single elements of an operand that lie apart.
+  const void* side_by_side(Side side, const void* from, std::int64_t count,
+                           std::size_t panel) const {
+    const std::int64_t stride = stride_in(step_.folded.batch.back(), side);
+    accumulator_of(step_.arithmetic).visit([&](auto record) {
+      using Element = typename decltype(record)::Element;
+      const Element* element = static_cast<const Element*>(from);
+      Element* to = reinterpret_cast<Element*>(scratch_ + panel);
+      for (std::int64_t i = 0; i < count; ++i) to[i] = element[i * stride];
+    });
+    return scratch_ + panel;
+  }
+
+  kernel::RowsCall call_of(std::int64_t count) const {
+    kernel::RowsCall call{};
+    call.rows = count;
+    call.sum = scratch_ + layout_.sums;
+    call.sum_plane = layout_.chunk;
+    call.a_conjugate = step_.lhs_conjugate;
+    call.b_conjugate = step_.rhs_conjugate;
+    call.first = true;
+    return call;
+  }
+
   // Rows of one line.
   bool sum_in_place(std::int64_t at, std::int64_t count) {
     const Folded& f = step_.folded;
     const FloatModeGuard mode(mode_of(step_.arithmetic));
     const auto element = static_cast<std::int64_t>(kernels_.panel_bytes);
     const Odometer row(f.batch, at);
-    kernel::RowsCall call{};
-    call.rows = count;
+    kernel::RowsCall call = call_of(count);
     call.a_row = f.batch.empty() ? 0 : f.batch.back().lhs;
     call.b_row = f.batch.empty() ? 0 : f.batch.back().rhs;
-    call.sum = scratch_ + layout_.sums;
-    call.first = true;
     std::int64_t k = 0;
     do {
       call.K = std::min(f.K - k, step_.blocking.KC);

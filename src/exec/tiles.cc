@@ -20,6 +20,14 @@ using kernel::FloatModeGuard;
 
 constexpr std::int64_t kLine = 64;  // bytes of a cache line
 
+const auto& tiles_of(const ContractStep& step) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  if (!accumulator_of(step.arithmetic).is_complex()) return kernels.tile;
+  const bool is_swapped = step.folded.swapped;
+  if (step.packs_rhs) return is_swapped ? kernels.tile_swapped : kernels.tile;
+  return is_swapped ? kernels.tile_pairs_swapped : kernels.tile_pairs;
+}
+
 // One work item of a tiles step: rows x columns of one batch item.
 class TileItem {
  public:
@@ -33,7 +41,7 @@ class TileItem {
         control_(*task.control),
         memory_(step, task),
         is_complex_(accumulator_of(step.arithmetic).is_complex()),
-        tiles_(step.folded.swapped && is_complex_ ? kernels_.tile_swapped : kernels_.tile),
+        tiles_(tiles_of(step)),
         panels_(step, layout, task.scratch),
         prefetcher_(step.asks_apart) {}
 
@@ -319,7 +327,7 @@ class TileItem {
         b_ = block.rhs + (item.rhs_columns_.at(block.column) + item.rhs_k_.at(block.at)) *
                              element_bytes(step.rhs_dtype);
         column_bytes_ = element_bytes(step.rhs_dtype);
-        call_.b_k = item.rhs_k_.stride;
+        call_.b_k = item.rhs_k_.stride * reals_;
       }
       if (step.is_direct) {
         sum_ = item.out_item_;

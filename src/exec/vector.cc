@@ -54,13 +54,16 @@ class VectorItem {
     call.b_row = *one_stride(folded_.n, Side::kRhs);
     call.sum = sum;
     call.sum_row = sum_row;
+    call.sum_plane = folded_.M * sum_row;
+    call.a_conjugate = step_.lhs_conjugate;
+    call.b_conjugate = step_.rhs_conjugate;
     call.first = true;
     std::int64_t k = 0;
     do {
       call.K = std::min(folded_.K - k, step_.blocking.KC);
       call.a = memory_.lhs + (batch.lhs + k) * element_;
       call.b = memory_.rhs + (batch.rhs + column * call.b_row + k) * element_;
-      step_.kernels->vector_rows[folded_.M - 1](call);
+      vector_rows_of(step_)[folded_.M - 1](call);
       call.first = false;
       k += call.K;
     } while (k < folded_.K && !is_stopped(control_));
@@ -70,6 +73,7 @@ class VectorItem {
     const FloatModeGuard mode(FloatMode::kDefault);
     block.sums = scratch_ + layout_.sums;
     block.sum_row = block.columns;
+    block.sum_plane = block.rows * block.columns;
     block.out_rows = walk(folded_.m, Side::kOut, 0, block.rows, scratch_ + layout_.out_rows);
     block.out_columns =
         walk(folded_.n, Side::kOut, column, block.columns, scratch_ + layout_.out_columns);

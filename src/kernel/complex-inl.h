@@ -12,6 +12,7 @@
 #include <array>
 #include <complex>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +57,108 @@ HWY_INLINE void multiply_complex_step(D d, Rows& a, std::int64_t a_k, const T* H
   }
   a.advance(a_k);
 }
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128  // which have no pairs of lanes
+
+// A row of complex numbers as rows of reals: what re of a, and then what im of a is multiplied
+// with. Both are exact.
+//
+//     [br0 bi0 br1 bi1 ...]   ->   [ br0 bi0  br1 bi1 ...]
+//                                  [-bi0 br0 -bi1 br1 ...]
+template <class D>
+class DoubledRow {
+ public:
+  using V = hn::Vec<D>;
+  HWY_INLINE DoubledRow(bool a_conjugate, bool b_conjugate) {
+    const auto sign = hn::SignBit(d_);
+    const auto im = hn::OddEven(sign, hn::Zero(d_));
+    const auto re = hn::OddEven(hn::Zero(d_), sign);
+    of_re_ = b_conjugate ? im : hn::Zero(d_);
+    of_im_ = b_conjugate ? hn::Zero(d_) : re;
+    if (a_conjugate) of_im_ = hn::Xor(of_im_, sign);
+  }
+  HWY_INLINE V of_re(V numbers) const { return hn::Xor(numbers, of_re_); }
+  HWY_INLINE V of_im(V numbers) const { return hn::Xor(hn::Reverse2(d_, numbers), of_im_); }
+
+ private:
+  D d_;
+  V of_re_, of_im_;
+};
+
+// One number in all pairs of lanes.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> set_number(D d, const T* number) {
+  if constexpr (sizeof(T) == 4) {
+    const hn::Repartition<std::uint64_t, D> numbers;
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, number, sizeof(bits));
+    return hn::BitCast(d, hn::Set(numbers, bits));
+  } else {
+    return hn::LoadDup128(d, number);
+  }
+}
+
+// Which lanes of the last two vectors of pairs exist.
+template <class D>
+struct LastPairs {
+  HWY_INLINE LastPairs(D d, int columns)
+      : low(d, std::min(2 * columns, static_cast<int>(hn::MaxLanes(D())))),
+        high(d, std::max(0, 2 * columns - static_cast<int>(hn::MaxLanes(D())))) {}
+  FirstLanes<D> low, high;
+};
+
+/// The same for rows of b that lie as (re, im) pairs: of panel vector v, re[i][v] holds the pairs
+/// of the first half, im[i][v] those of the second one.
+template <bool kSwapped, int MR, int NV, class Rows, class D, class T = hn::TFromD<D>>
+HWY_INLINE void multiply_pairs_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTRICT b,
+                                    const LastPairs<D>* last, hn::Vec<D> (&re)[MR][NV],
+                                    hn::Vec<D> (&im)[MR][NV]) {
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  const DoubledRow<D> doubled(false, false);
+  const auto multiply = [&](int v, hn::Vec<D> numbers, hn::Vec<D>(&to)[MR][NV]) HWY_ATTR {
+    const auto first = kSwapped ? hn::DupEven(numbers) : numbers;
+    const auto second = kSwapped ? hn::DupOdd(numbers) : doubled.of_im(numbers);
+    BATCHDOT_UNROLL
+    for (int i = 0; i < MR; ++i) {
+      const T* a_ik = a.row(i);
+      if constexpr (kSwapped) {
+        const auto pair = set_number(d, a_ik);
+        to[i][v] = hn::MulAdd(first, pair, to[i][v]);
+        to[i][v] = hn::MulAdd(second, doubled.of_im(pair), to[i][v]);
+      } else {
+        to[i][v] = hn::MulAdd(hn::Set(d, a_ik[0]), first, to[i][v]);
+        to[i][v] = hn::MulAdd(hn::Set(d, a_ik[1]), second, to[i][v]);
+      }
+    }
+  };
+  BATCHDOT_UNROLL
+  for (int v = 0; v < NV; ++v, b += 2 * kLanes) {
+    if (v == NV - 1 && last != nullptr) {
+      multiply(v, last->low.load(d, b), re);
+      multiply(v, last->high.load(d, b + kLanes), im);
+    } else {
+      multiply(v, hn::LoadU(d, b), re);
+      multiply(v, hn::LoadU(d, b + kLanes), im);
+    }
+  }
+  a.advance(a_k);
+}
+
+// Pairs of two halves of a panel vector, as re and im of it.
+template <int MR, int NV, class D>
+HWY_INLINE void separate(D d, hn::Vec<D> (&re)[MR][NV], hn::Vec<D> (&im)[MR][NV]) {
+  BATCHDOT_UNROLL
+  for (int i = 0; i < MR; ++i) {
+    BATCHDOT_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      const auto low = re[i][v], high = im[i][v];
+      re[i][v] = hn::ConcatEven(d, high, low);
+      im[i][v] = hn::ConcatOdd(d, high, low);
+    }
+  }
+}
+
+#endif
 
 // A block's sums of one plane on their way to the running sums at `at`.
 template <int MR, int NV, class D, class T = hn::TFromD<D>>
@@ -143,6 +246,61 @@ void tile_complex(const TileCall& call) {
   }
   run_tiles<T, tile_complex_of<T, MR, NV, kSwapped, false>>(call);
 }
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+
+// One tile of a call where b lies as (re, im) pairs.
+template <class T, int MR, int NV, bool kSwapped>
+HWY_INLINE void tile_pairs_of(const TileCall& call, const T* first_a, const T* b, T* sum,
+                              const std::byte*& ask) {
+  const hn::ScalableTag<T> d;
+  using D = hn::ScalableTag<T>;
+  constexpr auto kLanes = static_cast<std::int64_t>(HWY_LANES(T));
+  const int columns = call.columns - (NV - 1) * static_cast<int>(kLanes);
+  const FirstLanes<D> last(d, columns);
+  const LastPairs<D> last_pairs(d, columns);
+  const bool is_whole = columns == kLanes;
+  auto a = rows_of_a<false, MR, 2>(first_a, call.a_row);
+  std::int64_t left = call.K;
+  bool first = call.first;
+  do {
+    hn::Vec<D> re[MR][NV];
+    hn::Vec<D> im[MR][NV];
+    BATCHDOT_UNROLL
+    for (int i = 0; i < MR; ++i) {
+      BATCHDOT_UNROLL
+      for (int v = 0; v < NV; ++v) re[i][v] = im[i][v] = hn::Zero(d);
+    }
+    const std::int64_t steps = std::min(left, kBlock);
+    left -= steps;
+    const auto multiply = [&](const LastPairs<D>* partly) HWY_ATTR {
+      for (std::int64_t k = 0; k < steps; ++k, b += call.b_k) {
+        if (k % kAskK == 0) {
+          __builtin_prefetch(ask, 0, 2);
+          ask += call.ask_step;
+        }
+        multiply_pairs_step<kSwapped, MR, NV>(d, a, call.a_k, b, partly, re, im);
+      }
+    };
+    if (is_whole) {
+      multiply(nullptr);
+    } else {
+      multiply(&last_pairs);
+    }
+    separate(d, re, im);
+    add_block(d, re, first, is_whole, last, sum, call.sum_row);
+    add_block(d, im, first, is_whole, last, sum + call.sum_plane, call.sum_row);
+    first = false;
+  } while (left > 0);
+}
+
+/// TileCall for complex numbers where b lies as (re, im) pairs, b_k reals apart.
+template <class T, int MR, int NV, bool kSwapped>
+void tile_pairs(const TileCall& call) {
+  run_tiles<T, tile_pairs_of<T, MR, NV, kSwapped>>(call);
+}
+
+#endif
 
 /// PackCall for complex numbers that are broadcast: (re, im) pairs, rows side by side.
 template <class T>
@@ -304,31 +462,6 @@ void pack_complex_planes(const PackCall& call) {
   }
   if (whole < call.padded) pack_planes_from<T>(call, whole);
 }
-
-// A row of complex numbers as rows of reals: what re of a, and then what im of a is multiplied
-// with. Both are exact.
-//
-//     [br0 bi0 br1 bi1 ...]   ->   [ br0 bi0  br1 bi1 ...]
-//                                  [-bi0 br0 -bi1 br1 ...]
-template <class D>
-class DoubledRow {
- public:
-  using V = hn::Vec<D>;
-  HWY_INLINE DoubledRow(bool a_conjugate, bool b_conjugate) {
-    const auto sign = hn::SignBit(d_);
-    const auto im = hn::OddEven(sign, hn::Zero(d_));
-    const auto re = hn::OddEven(hn::Zero(d_), sign);
-    of_re_ = b_conjugate ? im : hn::Zero(d_);
-    of_im_ = b_conjugate ? hn::Zero(d_) : re;
-    if (a_conjugate) of_im_ = hn::Xor(of_im_, sign);
-  }
-  HWY_INLINE V of_re(V numbers) const { return hn::Xor(numbers, of_re_); }
-  HWY_INLINE V of_im(V numbers) const { return hn::Xor(hn::Reverse2(d_, numbers), of_im_); }
-
- private:
-  D d_;
-  V of_re_, of_im_;
-};
 
 // TinyCall for MR rows of one vector at most, which are doubled in registers.
 template <class T, int MR, bool kWhole>

@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "src/kernel/complex.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "src/kernel/complex-dots-inl.h"
 #include "src/kernel/complex-inl.h"
 #include "src/kernel/kernels.h"
 #include "src/kernel/reference.h"
@@ -34,6 +35,8 @@ ArithmeticKernels complex_kernels() {
     fill_tiles<4, 1>(kernels.tile_swapped, []<int MR, int NV>() {
       return &one_by_one<reference_tile_complex<T, MR, NV * kScalarLanes, true>>;
     });
+    kernels.dots_width = kernels.lanes;
+    kernels.dots = reference_dots_complex<T>;
   } else {
     kernels.MR = kComplexMR;
     kernels.NV = kComplexNV;
@@ -43,12 +46,25 @@ ArithmeticKernels complex_kernels() {
         kernels.tile, []<int MR, int NV>() { return &tile_complex<T, MR, NV, false>; });
     fill_tiles<kComplexMR, kComplexNV>(
         kernels.tile_swapped, []<int MR, int NV>() { return &tile_complex<T, MR, NV, true>; });
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+    kernels.dots_width = kDotsVectors * kernels.lanes;
+    kernels.dots = dots_complex<T>;
+    kernels.row_dots = row_dots<ComplexRows<T, false>>;
+    kernels.column_dots = column_dots_complex<T>;
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      ((kernels.vector_rows[I] = vector_rows<ComplexRows<T, false>, I + 1>), ...);
+      ((kernels.vector_rows_swapped[I] = vector_rows<ComplexRows<T, true>, I + 1>), ...);
+    }
+    (std::make_integer_sequence<int, kMaxVectorRows>{});
+    fill_tiles<kMaxVectorRows, kComplexNV>(
+        kernels.tile_pairs, []<int MR, int NV>() { return &tile_pairs<T, MR, NV, false>; });
+    fill_tiles<kMaxVectorRows, kComplexNV>(
+        kernels.tile_pairs_swapped, []<int MR, int NV>() { return &tile_pairs<T, MR, NV, true>; });
+#endif
 #if HWY_TARGET <= HWY_AVX2
     kernels.tiny = tiny_complex<T>;
 #endif
   }
-  kernels.dots_width = kernels.lanes;
-  kernels.dots = reference_dots_complex<T>;
   using Record = std::conditional_t<std::is_same_v<T, float>, C64, C128>;
   if constexpr (kIsScalar) {
     kernels.pack_a[index_of<Record>()] = pack_complex_pairs<T>;

@@ -33,7 +33,7 @@ void set_f32(Kernels& kernels) {
   bf16 = real_kernels<float, kIsScalar>();
   bf16.k_group = bf16.group_rows = bf16.tiny_k_group = 2;
   // These take k one by one, not in pairs.
-  bf16.row_dots = nullptr;
+  bf16.row_dots = bf16.column_dots = nullptr;
   for (RowsFunction& rows : bf16.vector_rows) rows = nullptr;
   set_pack<BF16>(bf16, pack_narrow<ExchangedBF16, kIsScalar>());
   f32.pack_tiny[index_of<F16>()] = f32.pack_b[index_of<F16>()];

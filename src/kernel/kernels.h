@@ -155,12 +155,15 @@ inline constexpr std::int64_t kTinyStreamK = 16;  // a longer K gives the lines 
 /// and written lies in the order of addresses then, which the hardware asks for by itself.
 inline constexpr int tiny_vectors(std::int64_t lanes) { return lanes == 4 ? 6 : 4; }
 
-/// Dot products of rows that are read where they lie, k contiguous in both.
+/// Dot products of rows that are read where they lie, k contiguous in both, or of columns.
 ///
 ///     row_dots      sum[j]               = (first ? nothing : sum[j]) + a[j] . b[j]
 ///     vector_rows   sum[i * sum_row + j] = ...                          a[i] . b[j]
+///     column_dots   as row_dots, but positions j lie side by side, and a_row and b_row are from
+///                   one k to the next
 ///
-/// In pieces of K, each but the last a multiple of kBlock.
+/// In pieces of K, each but the last a multiple of kBlock. Strides count elements; of complex
+/// numbers those of sum count reals, and im lies `sum_plane` behind re.
 struct RowsCall {
   std::int64_t K;
   std::int64_t rows;  ///< of b
@@ -171,6 +174,8 @@ struct RowsCall {
   void* sum;
   std::int64_t sum_row;
   bool first;
+  std::int64_t sum_plane = 0;
+  bool a_conjugate = false, b_conjugate = false;
 };
 using RowsFunction = void (*)(const RowsCall& call);
 inline constexpr int kMaxVectorRows = 4;
@@ -245,16 +250,22 @@ struct ArithmeticKernels {
   int head_rows = 0;                          ///< panel rows before the first group
   TileFunction tile[kMaxMR][kMaxNV];          ///< [rows - 1][vectors - 1]
   TileFunction tile_swapped[kMaxMR][kMaxNV];  ///< the same where a is rhs and b is lhs (complex)
-  bool asks = false;                          ///< tiles ask for TileCall::ask
-  bool streams = false;                       ///< tiles take TileCall::streams
-  bool loops = false;                         ///< plain loops over std::fma, many times slower
+  /// Complex: of up to kMaxVectorRows rows, where rows of b are (re, im) pairs as they lie; b_k
+  /// counts reals. Null: there is none.
+  TileFunction tile_pairs[kMaxMR][kMaxNV];
+  TileFunction tile_pairs_swapped[kMaxMR][kMaxNV];
+  bool asks = false;            ///< tiles ask for TileCall::ask
+  bool streams = false;         ///< tiles take TileCall::streams
+  bool loops = false;           ///< plain loops over std::fma, many times slower
   void (*release)() = nullptr;  ///< after the last tile of a thread; null: nothing to do
   StreamFunction stream;
   DotsFunction dots;
   TinyFunction tiny = nullptr;  ///< null: this arithmetic has none
   int tiny_k_group = 1;         ///< k of its operands that belong together; missing ones are zero
   RowsFunction row_dots;        ///< null: there is none
-  RowsFunction vector_rows[kMaxVectorRows];  ///< [rows of a - 1]; null: there is none
+  RowsFunction column_dots;     ///< null: there is none
+  RowsFunction vector_rows[kMaxVectorRows];          ///< [rows of a - 1]; null: there is none
+  RowsFunction vector_rows_swapped[kMaxVectorRows];  ///< where a is rhs and b is lhs (complex)
   /// [position in DTypes]; null where this arithmetic does not take the dtype. A for rows that are
   /// broadcast, B for rows that are vectors; they differ for complex.
   PackFunction pack_a[std::tuple_size_v<DTypes>];

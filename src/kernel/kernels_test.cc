@@ -202,7 +202,8 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   const bool may_leave_a = kernels.a_along_k
                                ? a_lie == Lie::kContiguousK && K % kernels.k_group == 0
                                : (kTakenAsTheyAre || kComplex) && a_lie != Lie::kTables;
-  const bool may_leave_b = kTakenAsTheyAre && b_lie == Lie::kContiguousRows;
+  const bool has_pairs = kComplex && kernels.tile_pairs[MR - 1][NV - 1] != nullptr;
+  const bool may_leave_b = (kTakenAsTheyAre || has_pairs) && b_lie == Lie::kContiguousRows;
   const bool packs_a = !may_leave_a || now_and_then();
   const bool packs_b = !may_leave_b || now_and_then();
   const bool conjugates_a = kComplex && packs_a;
@@ -259,7 +260,7 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
     call.b_tile = is_below ? 0 : static_cast<std::int64_t>(bytes_of(width));
   } else {
     call.b = b.source();
-    call.b_k = b.k_stride;
+    call.b_k = b.k_stride * kPlanes;
     call.b_tile = is_below ? 0 : columns * static_cast<std::int64_t>(sizeof(T));
   }
   call.sum = sums.data();
@@ -274,7 +275,11 @@ void check_tile(std::mt19937& random, const Kernels& target, Arithmetic arithmet
   std::uint64_t setting = 0;
   call.setting = &setting;
   const auto check_sums = [&] {
-    (is_swapped ? kernels.tile_swapped : kernels.tile)[MR - 1][NV - 1](call);
+    const bool takes_pairs = kComplex && !packs_b;
+    const auto& tile = takes_pairs  ? is_swapped ? kernels.tile_pairs_swapped : kernels.tile_pairs
+                       : is_swapped ? kernels.tile_swapped
+                                    : kernels.tile;
+    tile[MR - 1][NV - 1](call);
     if (kernels.release != nullptr) kernels.release();
     if (streams) finish_streams();
     for (int row = 0; row < 2 * MR; ++row) {

@@ -69,14 +69,15 @@ ArithmeticKernels real_kernels() {
     kernels.asks = true;
     kernels.streams = true;
     kernels.dots = dots_real<T>;
+    kernels.column_dots = column_dots<T>;
 #if HWY_TARGET != HWY_SCALAR
 #if HWY_ARCH_X86  // elsewhere a masked load may read what lies behind the end
     kernels.tiny = tiny<T>;
 #endif
     if constexpr (kIsFloat) {
-      kernels.row_dots = row_dots<T>;
+      kernels.row_dots = row_dots<RealRows<T>>;
       [&]<int... I>(std::integer_sequence<int, I...>) {
-        ((kernels.vector_rows[I] = vector_rows<T, I + 1>), ...);
+        ((kernels.vector_rows[I] = vector_rows<RealRows<T>, I + 1>), ...);
       }
       (std::make_integer_sequence<int, kMaxVectorRows>{});
     }

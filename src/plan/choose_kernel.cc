@@ -135,6 +135,8 @@ constexpr double kTinyNearTotal = 2 << 20;
 // Multiply-adds of a work item of tiny products, some microseconds. A fourth of it was 0.97 to
 // 0.99.
 constexpr std::int64_t kTinyWork = 1 << 18;
+// Elementwise products of a work item: some microseconds, too.
+constexpr std::int64_t kProductsPerItem = 1 << 13;
 // Of the groups that are packed or stored together a task has so many, or they are cut: of a few
 // whole ones some tasks would have one more than others.
 constexpr std::int64_t kTinyGroupsOfTask = 4;
@@ -256,8 +258,12 @@ bool is_wide(const ContractStep& step) {
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
-  if (accumulator_of(step.arithmetic).is_complex())
-    return "complex rhs is split into re and im while packing";
+  if (accumulator_of(step.arithmetic).is_complex()) {
+    if (f.M > kernel::kMaxVectorRows || step.kernels->tile_pairs[0][0] == nullptr) {
+      return "complex rhs is split into re and im while packing";
+    }
+    if (step.rhs_conjugate) return "rhs is conjugated while packing";
+  }
   if (!is_one_stride(f.n, Side::kRhs) || !is_one_stride(f.k, Side::kRhs)) {
     return "the axes of rhs do not fold into N and K";
   }
@@ -499,13 +505,30 @@ void split_work(ContractStep& step, int tasks, std::int64_t most_work, std::int6
   b.column_blocks = ceil_div(f.N, columns);
 }
 
-std::string_view why_dots_are_packed(const ContractStep& step) {
+std::string_view why_lines_are_packed(const ContractStep& step) {
   const Folded& f = step.folded;
+  const auto line = rows_in_line(f.batch);
+  return line < f.batch_count && line < kLeastLine ? "the axes of the batch do not fold" : "";
+}
+
+std::string_view why_dots_are_packed(const ContractStep& step) {
   if (step.kernels->row_dots == nullptr) return "the target has no such kernel";
-  if (const auto line = rows_in_line(f.batch); line < f.batch_count && line < kLeastLine) {
-    return "the axes of the batch do not fold";
+  const std::string_view why = why_lines_are_packed(step);
+  return why.empty() ? why_rows_are_not_read_in_place(step) : why;
+}
+
+// Items that lie side by side in both operands; products of single elements are put so.
+bool takes_columns(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const DType element = accumulator_of(step.arithmetic);
+  if (step.kernels->column_dots == nullptr || f.batch.empty() || f.K > kPartK ||
+      step.lhs_dtype != element || step.rhs_dtype != element ||
+      !why_lines_are_packed(step).empty()) {
+    return false;
   }
-  return why_rows_are_not_read_in_place(step);
+  if (f.K == 1) return true;
+  return f.batch.back().lhs == 1 && f.batch.back().rhs == 1 && is_one_stride(f.k, Side::kLhs) &&
+         is_one_stride(f.k, Side::kRhs) && !why_dots_are_packed(step).empty();
 }
 
 std::string_view dots_refuse(const ContractStep& step) {
@@ -519,13 +542,22 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   const kernel::ArithmeticKernels& kernels = *step.kernels;
   const Folded& f = step.folded;
   Blocking& b = step.blocking;
-  const std::string_view why = why_dots_are_packed(step);
-  step.packs_lhs = step.packs_rhs = !why.empty();
+  step.takes_columns = takes_columns(step);
+  step.is_direct = step.takes_columns && f.batch.back().out == 1 &&
+                   !accumulator_of(step.arithmetic).is_complex() &&
+                   why_result_holds_no_sums(step).empty();
+  const std::string_view why = step.takes_columns ? "" : why_dots_are_packed(step);
+  step.packs_lhs = step.takes_columns ? f.batch.back().lhs != 1 : !why.empty();
+  step.packs_rhs = step.takes_columns ? f.batch.back().rhs != 1 : !why.empty();
+  const bool is_in_place = step.is_direct && !step.packs_lhs && !step.packs_rhs;
+  const std::int64_t items_of_item = is_in_place && f.K == 1 ? kProductsPerItem : kDotsPerItem;
   const std::int64_t most = std::max<std::int64_t>(
-      1, std::min(kDotsPerItem, kShortWork / std::max<std::int64_t>(1, f.K)));
+      1, std::min(items_of_item, kShortWork / std::max<std::int64_t>(1, f.K)));
   const std::int64_t items = round_up(ceil_div(f.batch_count, most), std::max(1, tasks));
   const std::int64_t share = ceil_div(f.batch_count, items);
-  if (why.empty()) {
+  if (step.takes_columns) {
+    b.row_block = std::min(most, round_up(share, kernels.dots_width));
+  } else if (why.empty()) {
     b.KC = std::clamp<std::int64_t>(f.K, 1, kPartK);
     step.part_K = b.KC;
     step.parts = std::max<std::int64_t>(1, ceil_div(f.K, b.KC));
@@ -685,7 +717,7 @@ std::string_view vector_refuse(const ContractStep& step) {
   const Folded& f = step.folded;
   if (f.M > kernel::kMaxVectorRows) return "M is not 1 to 4";
   if (f.N < step.kernels->lanes) return "N fills no vector";
-  if (step.kernels->vector_rows[f.M - 1] == nullptr) return "the target has no such kernel";
+  if (vector_rows_of(step)[f.M - 1] == nullptr) return "the target has no such kernel";
   if (!is_one_stride(f.m, Side::kLhs) || !is_one_stride(f.n, Side::kRhs)) {
     return "the axes of the operands do not fold into M and N";
   }
@@ -942,7 +974,7 @@ const auto& row_of(ContractStep::Form form) {
 std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
   const Folded& f = step.folded;
   const DType element = accumulator_of(step.arithmetic);
-  if (step.arithmetic != Arithmetic::kF32 && step.arithmetic != Arithmetic::kF64) {
+  if (is_integer(element) || step.arithmetic == Arithmetic::kBF16) {
     return "there is no such kernel for this arithmetic";
   }
   if (!(step.lhs_dtype == element) || !(step.rhs_dtype == element)) return "operands are converted";

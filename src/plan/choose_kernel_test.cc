@@ -38,6 +38,41 @@ TEST(ChooseKernel, LonelyDotProductsRunOverTheBatch) {
   EXPECT_EQ(shared.items, 3);
 }
 
+// Items side by side in both operands; single elements are put so.
+TEST(ChooseKernel, DotsOfColumnsAreReadInPlace) {
+  const auto columns = [](std::int64_t K, std::int64_t lhs, std::int64_t rhs) {
+    ContractStep step = product(5000, 1, 1, K);
+    step.folded.batch[0].lhs = lhs;
+    step.folded.batch[0].rhs = rhs;
+    if (K > 1) step.folded.k[0].lhs = step.folded.k[0].rhs = 5000;
+    choose(step, 2);
+    EXPECT_EQ(step.form, ContractStep::Form::kDots);
+    return step;
+  };
+  for (const std::int64_t K : {1, 64}) {
+    const ContractStep step = columns(K, 1, 1);
+    EXPECT_TRUE(step.takes_columns && step.is_direct);
+    EXPECT_FALSE(step.packs_lhs || step.packs_rhs);
+    EXPECT_EQ(step.task_bytes, 0u);
+    EXPECT_EQ(step.items, K == 1 ? 2 : 6);
+  }
+  const ContractStep across = columns(1, 1, -7);
+  EXPECT_TRUE(across.takes_columns && across.packs_rhs);
+  EXPECT_FALSE(across.packs_lhs);
+  EXPECT_GE(across.task_bytes, static_cast<std::size_t>(across.blocking.row_block) * 4);
+  EXPECT_FALSE(columns(64, 1, 2).takes_columns);
+  ContractStep finished = product(5000, 1, 1, 1);
+  finished.finish.alpha = 2;
+  choose(finished);
+  EXPECT_TRUE(finished.takes_columns);
+  EXPECT_FALSE(finished.is_direct);
+  EXPECT_GT(finished.task_bytes, 0u);
+  ContractStep converted = product(5000, 1, 1, 1);
+  converted.rhs_dtype = F16{};
+  choose(converted);
+  EXPECT_FALSE(converted.takes_columns);
+}
+
 TEST(ChooseKernel, DotsThatCannotBeReadInPlaceArePackedAndSayWhy) {
   const auto packed = [](auto change) {
     ContractStep step = product(5000, 1, 1, 64);

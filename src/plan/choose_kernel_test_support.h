@@ -17,7 +17,7 @@ inline kernel::ArithmeticKernels made_up_kernels() {
   kernels.dots_width = 8;
   kernels.panel_bytes = 4;
   kernels.streams = true;
-  kernels.row_dots = [](const kernel::RowsCall&) {};
+  kernels.row_dots = kernels.column_dots = [](const kernel::RowsCall&) {};
   for (auto& vector : kernels.vector_rows) vector = kernels.row_dots;
   return kernels;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "src/plan/plan.h"
 
@@ -11,11 +12,19 @@ namespace batchdot {
 namespace {
 
 // Where K is cut it is at least so long, and there are few elements, because each is summed alone
-// then. Of complex numbers so many tasks make up for dots that have no vectors. The list of block
-// sums is no longer than 64 MiB of f32.
+// then. The list of block sums is no longer than 64 MiB of f32.
 constexpr std::int64_t kLeastCutK = std::int64_t{1} << 12, kFewElements = 8;
-constexpr int kTasksForComplexDots = 4;
 constexpr std::int64_t kMostListed = std::int64_t{1} << 24;
+
+// Back to the order of the caller: dots have the im of complex numbers in no other.
+void exchange_operands(ContractStep& part) {
+  std::swap(part.lhs, part.rhs);
+  std::swap(part.lhs_dtype, part.rhs_dtype);
+  std::swap(part.lhs_conjugate, part.rhs_conjugate);
+  for (FoldedAxes* axes : {&part.folded.batch, &part.folded.k}) {
+    for (FoldedAxis& axis : *axes) std::swap(axis.lhs, axis.rhs);
+  }
+}
 
 // What a step is before its kernel is chosen, for axes of its own: each element of the result is an
 // item of the batch.
@@ -35,6 +44,7 @@ ContractStep step_of_elements(const ContractStep& step, FoldedAxes batch, const 
   part.folded.batch = std::move(batch);
   part.folded.K = count_of(k);
   part.folded.k = k;
+  if (step.folded.swapped) exchange_operands(part);
   return part;
 }
 
@@ -63,11 +73,11 @@ bool leaves_tasks_idle(const ContractStep& step, int tasks) {
 
 // A tile of few elements waits for its few chains of multiply-adds; blocks are chains of their own,
 // one a lane. Not where packing takes longer than the chains: elements of 8 bytes, or far apart. Of
-// packed dots most lanes of a panel would be padding.
+// packed dots, and of columns, most lanes would be padding.
 bool has_few_chains(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.form == ContractStep::Form::kDots) {
-    return step.packs_lhs && f.batch_count <= step.kernels->dots_width / 4;
+    return (step.packs_lhs || step.takes_columns) && f.batch_count <= step.kernels->dots_width / 4;
   }
   const auto is_near = [](std::int64_t stride) { return stride == 0 || stride == 1; };
   const FoldedAxis& k = f.k.front();
@@ -84,8 +94,7 @@ bool gains_by_a_cut(const ContractStep& step, int tasks) {
        step.kernels->row_dots == nullptr || !why_rows_are_not_read_in_place(step).empty())) {
     return false;
   }
-  const int least = accumulator_of(step.arithmetic).is_complex() ? kTasksForComplexDots : 2;
-  return has_few_chains(step) || (tasks >= least && leaves_tasks_idle(step, tasks));
+  return has_few_chains(step) || (tasks >= 2 && leaves_tasks_idle(step, tasks));
 }
 
 }  // namespace
@@ -121,10 +130,11 @@ std::optional<CutOfK> cut_k(const ContractStep& step, int tasks, std::int64_t li
   if (rest > 0) {
     cut.rest = step_of_elements(step, listed(elements, 1), {{rest, k.lhs, k.rhs}});
     const std::int64_t behind = f.K - rest;
+    const FoldedAxis& of_rest = cut.rest->folded.k.front();
     cut.rest->lhs.offset_bytes +=
-        behind * k.lhs * static_cast<std::int64_t>(step.lhs_dtype.size_bytes());
+        behind * of_rest.lhs * static_cast<std::int64_t>(cut.rest->lhs_dtype.size_bytes());
     cut.rest->rhs.offset_bytes +=
-        behind * k.rhs * static_cast<std::int64_t>(step.rhs_dtype.size_bytes());
+        behind * of_rest.rhs * static_cast<std::int64_t>(cut.rest->rhs_dtype.size_bytes());
     cut.rest->out = list_of_rests;
     cut.rest->out_dtype = sum;
   }

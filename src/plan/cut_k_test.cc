@@ -78,7 +78,7 @@ TEST(CutK, KIsNotCutWhereTasksHaveWorkOrTheListIsLong) {
 }
 
 // One task, too: a lone dot product that is packed is a tile with one chain. Where elements take
-// longer to pack, or dots have no vectors, more tasks have to share it.
+// longer to pack, two tasks have to share it.
 TEST(CutK, KIsCutWhereATileWouldHaveFewChains) {
   const auto is_cut = [](DType dtype, kernel::Arithmetic arithmetic, int tasks,
                          std::int64_t rhs_stride = 0) {
@@ -99,7 +99,7 @@ TEST(CutK, KIsCutWhereATileWouldHaveFewChains) {
   EXPECT_TRUE(is_cut(I8{}, Arithmetic::kI8, 1));
   EXPECT_FALSE(is_cut(F64{}, Arithmetic::kF64, 1));
   EXPECT_TRUE(is_cut(F64{}, Arithmetic::kF64, 2));
-  EXPECT_FALSE(is_cut(C64{}, Arithmetic::kC64, 3));
+  EXPECT_FALSE(is_cut(C64{}, Arithmetic::kC64, 1));
   for (const std::int64_t batch : {2, 3}) {  // of eight in a panel
     ContractStep step = product(batch, 1, 1, 5000);
     step.folded.batch[0] = {batch, 1, 1, 1};
@@ -110,7 +110,7 @@ TEST(CutK, KIsCutWhereATileWouldHaveFewChains) {
       EXPECT_EQ(cut->whole.folded.batch, (FoldedAxes{{39, 256, 256, 1}, {2, 1, 1, 39}}));
     }
   }
-  EXPECT_TRUE(is_cut(C64{}, Arithmetic::kC64, 4));
+  EXPECT_TRUE(is_cut(C64{}, Arithmetic::kC64, 2));
 }
 
 // A row of lhs against a few of rhs: dot products that share an operand.
@@ -132,6 +132,29 @@ TEST(CutK, FewRowsWithALongKBecomeDotProducts) {
       EXPECT_FALSE(cut_of(step, tasks));
     }
   }
+}
+
+// The kernels of the parts know of no exchanged operands.
+TEST(CutK, PartsOfExchangedOperandsAreInTheOrderOfTheCaller) {
+  ContractStep step = product(1, 1, 3, 100'001);
+  step.folded.n[0] = {3, 0, 100'001, 1};
+  step.folded.k[0] = {100'001, 1, 1};
+  step.folded.swapped = true;
+  step.lhs = {Place::Where::kOperand, 1, 0};
+  step.rhs = {Place::Where::kOperand, 0, 0};
+  step.lhs_conjugate = true;
+  step.lhs_dtype = F32{};
+  const auto cut = cut_of(step, 2);
+  ASSERT_TRUE(cut && cut->rest);
+  for (const ContractStep* part : {&cut->whole, &*cut->rest}) {
+    EXPECT_EQ(part->lhs.index, 0);
+    EXPECT_EQ(part->rhs.index, 1);
+    EXPECT_FALSE(part->lhs_conjugate);
+    EXPECT_TRUE(part->rhs_conjugate);
+    EXPECT_FALSE(part->folded.swapped);
+  }
+  EXPECT_EQ(cut->whole.folded.batch, (FoldedAxes{{3, 100'001, 0, 781}, {781, 128, 128, 1}}));
+  EXPECT_EQ(cut->rest->lhs.offset_bytes, 781 * 128 * 4);
 }
 
 }  // namespace

@@ -76,11 +76,12 @@ struct ContractStep {
   Finish finish;
   bool is_direct = false;  ///< sums are kept in the result itself
   bool packs_lhs = true, packs_rhs = true;
-  bool widens_rows = false;   ///< rows of lhs are packed as they lie, k side by side
-  bool stores_early = false;  ///< sums of MC rows are stored before the next rows are multiplied
-  bool packs_lines = false;   ///< a line of rhs goes to rows of a panel that lie far apart in k
-  bool shares_lines = false;  ///< a line of lhs goes to rows that lie far apart in m
-  int group = 1;              ///< items of the batch that share lines: packed or stored together
+  bool takes_columns = false;  ///< kDots: items lie side by side and are read where they do
+  bool widens_rows = false;    ///< rows of lhs are packed as they lie, k side by side
+  bool stores_early = false;   ///< sums of MC rows are stored before the next rows are multiplied
+  bool packs_lines = false;    ///< a line of rhs goes to rows of a panel that lie far apart in k
+  bool shares_lines = false;   ///< a line of lhs goes to rows that lie far apart in m
+  int group = 1;               ///< items of the batch that share lines: packed or stored together
   bool groups_lhs = false, groups_rhs = false;  ///< of these operands; else item by item
   bool groups_out = false;      ///< their results are stored together, after they were finished
   bool finishes_apart = false;  ///< beside the sums, as they are narrower or have re and im apart
@@ -198,6 +199,12 @@ std::optional<kernel::Arithmetic> arithmetic_of(DType lhs, DType rhs);
 /// they are.
 DType accumulator_of(kernel::Arithmetic arithmetic);
 
+/// Kernels for few rows of lhs, by their number - 1.
+inline const kernel::RowsFunction* vector_rows_of(const ContractStep& step) {
+  const bool is_swapped = step.folded.swapped && accumulator_of(step.arithmetic).is_complex();
+  return is_swapped ? step.kernels->vector_rows_swapped : step.kernels->vector_rows;
+}
+
 /// Bytes of the last cache that the cores beside this one share, as the CPU says; 0 if it does
 /// not say.
 std::int64_t last_cache_bytes();
@@ -210,9 +217,10 @@ inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) {
   return ceil_div(a, b) * b;
 }
 
-inline constexpr std::size_t kScratchAlignment = 64;
-/// Items of a tiny step that are packed or stored together are multiples of this: whole lines.
-inline constexpr std::int64_t kTinyGroup = 16;  // Plan::workspace_alignment()
+inline constexpr std::size_t kScratchAlignment = 64;  // Plan::workspace_alignment()
+/// Items of a tiny step that are packed or stored together are multiples of this where there are
+/// many: whole lines.
+inline constexpr std::int64_t kTinyGroup = 16;
 inline constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
 }

@@ -78,26 +78,28 @@ TileScratch tile_scratch(const ContractStep& step) {
 
 DotsScratch dots_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
-  const auto width = static_cast<std::size_t>(step.kernels->dots_width);
-  const std::size_t panel =
-      step.packs_lhs
-          ? width * static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC)) *
-                step.kernels->panel_bytes
-          : 0;
+  const bool has_panels = step.packs_lhs && !step.takes_columns;
   DotsScratch s;
+  s.chunk = has_panels ? step.kernels->dots_width : step.blocking.row_block;
+  const std::size_t sums = static_cast<std::size_t>(s.chunk) * step.kernels->panel_bytes;
+  const std::size_t panel =
+      step.takes_columns
+          ? sums
+          : sums * static_cast<std::size_t>(step.kernels->panel_rows(step.blocking.KC));
   std::size_t at = 0;
-  s.panels_lhs = take(at, panel);
-  s.panels_rhs = take(at, panel);
-  s.chunk = step.packs_lhs ? step.kernels->dots_width : step.blocking.row_block;
-  s.sums = take(at, static_cast<std::size_t>(s.chunk) * step.kernels->panel_bytes);
+  s.panels_lhs = take(at, step.packs_lhs ? panel : 0);
+  s.panels_rhs = take(at, step.packs_rhs ? panel : 0);
+  s.bytes = at;
+  if (step.is_direct) return s;
+  s.sums = take(at, sums);
   const std::size_t table = static_cast<std::size_t>(s.chunk) * sizeof(std::int64_t);
-  s.lhs_items = take(at, step.packs_lhs ? table : 0);
-  s.rhs_items = take(at, step.packs_lhs ? table : 0);
+  s.lhs_items = take(at, has_panels ? table : 0);
+  s.rhs_items = take(at, has_panels ? table : 0);
   s.out_items = take(at, table);
   s.bias_items = take(at, step.finish.has_bias() ? table : 0);
   s.scale_items = take(at, step.finish.has_scale() ? table : 0);
-  s.lhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
-  s.rhs_k = take(at, step.packs_lhs ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.lhs_k = take(at, has_panels ? table_bytes(f.k, step.blocking.KC) : 0);
+  s.rhs_k = take(at, has_panels ? table_bytes(f.k, step.blocking.KC) : 0);
   s.bytes = at;
   return s;
 }
