@@ -78,7 +78,7 @@ class ChunkOperand {
       call.rows = static_cast<int>(outer_.extent);
       call.row_stride = outer_.stride;
       call.K = inner_.extent;
-      call.width = static_cast<int>(inner_.extent);
+      call.width = static_cast<int>(item_size_ / outer_.extent);
       return for_items(call, items, widen);
     }
     if (item_ == 1 && !is_converted_) return pack_lines(call, items, rows_are_one);

@@ -31,7 +31,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 //     store(d, words, to, width, present)   a vector of words, of which `present` k exist
 //     widen(d, from)               a vector of elements, each as 32 bits, for rows in memory order;
 //                                  row_of(k) is the row of a word that the k-th of them goes to
-//     along_k(d, from)             the same for k side by side, in the order of a panel's rows
+//     along_k(d, halves)           those of 16 bits for k side by side, in the order of a panel's
+//     rows
 //
 // kPads: rows of a k that does not exist hold zeros; otherwise there are none.
 
@@ -116,6 +117,29 @@ void widen_rows(const PackCall& call);
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 
+// Elements of 16 bits for a vector of words.
+template <class D>
+using Halves = hn::Vec<hn::Rebind<std::uint16_t, D>>;
+template <class D, class Source>
+HWY_INLINE Halves<D> load_halves(D, const Source* from) {
+  static_assert(sizeof(Source) == 2);
+  return hn::LoadU(hn::Rebind<std::uint16_t, D>(), reinterpret_cast<const std::uint16_t*>(from));
+}
+// The first `count` of them, less than a vector; the others are zero.
+template <class D, class Source>
+HWY_INLINE Halves<D> load_halves(D d, const Source* from, std::size_t count) {
+#if HWY_TARGET == HWY_AVX3
+  (void)d;
+  const hn::Rebind<std::uint16_t, D> halves;
+  return hn::MaskedLoad(hn::FirstN(halves, count), halves,
+                        reinterpret_cast<const std::uint16_t*>(from));
+#else
+  Source copy[hn::MaxLanes(D())] = {};
+  std::memcpy(static_cast<void*>(copy), from, count * sizeof(Source));
+  return load_halves(d, copy);
+#endif
+}
+
 // What the vectors of a format are: `store` and `widen`.
 template <class Format>
 struct WordVectors;
@@ -138,16 +162,14 @@ struct WordVectors<Widened<Half, float>> {
     if (present > 1) hn::StoreU(halves(d, hn::ShiftRight<16>(words)), d, to + width);
   }
   template <class D>
-  static HWY_INLINE hn::Vec<D> widen(D d, const Half* from) {
-    const hn::Rebind<std::uint16_t, D> dh;
+  static HWY_INLINE hn::Vec<D> along_k(D d, Halves<D> bits) {
     const hn::Rebind<hwy::float16_t, D> df16;
     const hn::Rebind<float, D> df;
-    const auto bits = hn::LoadU(dh, reinterpret_cast<const std::uint16_t*>(from));
     return hn::BitCast(d, hn::PromoteTo(df, hn::BitCast(df16, bits)));
   }
   template <class D>
-  static HWY_INLINE hn::Vec<D> along_k(D d, const Half* from) {
-    return widen(d, from);
+  static HWY_INLINE hn::Vec<D> widen(D d, const Half* from) {
+    return along_k(d, load_halves(d, from));
   }
 };
 
@@ -160,14 +182,12 @@ struct WordVectors<Widened<BFloat16, float>> {
     if (present > 1) hn::StoreU(hn::And(words, hn::Set(d, 0xFFFF0000u)), d, to + width);
   }
   template <class D>
-  static HWY_INLINE hn::Vec<D> widen(D d, const BFloat16* from) {
-    const hn::Rebind<std::uint16_t, D> dh;
-    const auto bits = hn::LoadU(dh, reinterpret_cast<const std::uint16_t*>(from));
+  static HWY_INLINE hn::Vec<D> along_k(D d, Halves<D> bits) {
     return hn::ShiftLeft<16>(hn::PromoteTo(d, bits));
   }
   template <class D>
-  static HWY_INLINE hn::Vec<D> along_k(D d, const BFloat16* from) {
-    return widen(d, from);
+  static HWY_INLINE hn::Vec<D> widen(D d, const BFloat16* from) {
+    return along_k(d, load_halves(d, from));
   }
 };
 
@@ -179,8 +199,8 @@ struct WordVectors<ExchangedBF16> : WordVectors<Widened<BFloat16, float>> {
     hn::StoreU(hn::ShiftLeft<16>(words), d, to + width);
   }
   template <class D>
-  static HWY_INLINE hn::Vec<D> along_k(D d, const BFloat16* from) {
-    return hn::Shuffle2301(widen(d, from));
+  static HWY_INLINE hn::Vec<D> along_k(D d, Halves<D> bits) {
+    return hn::Shuffle2301(WordVectors<Widened<BFloat16, float>>::along_k(d, bits));
   }
 };
 
@@ -231,6 +251,22 @@ struct WordVectors<PairsOfI16> {
   }
 };
 
+// Less than 16 bytes, by two copies that overlap.
+HWY_INLINE void copy_short(const std::uint8_t* from, std::size_t bytes, std::uint8_t* to) {
+  if (bytes >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + bytes - 8, from + bytes - 8, 8);
+  } else if (bytes >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + bytes - 4, from + bytes - 4, 4);
+  } else if (bytes >= 2) {
+    std::memcpy(to, from, 2);
+    to[bytes - 1] = from[bytes - 1];
+  } else {
+    *to = *from;
+  }
+}
+
 // k is contiguous: N rows from r on, of which `count` exist, 4 words at a time.
 template <class Format, class D>
 HWY_INLINE void pack_columns_chunk(D d, const PackCall& call, int r, int count) {
@@ -260,14 +296,19 @@ HWY_INLINE void pack_columns_chunk(D d, const PackCall& call, int r, int count) 
     }
     for (int i = 0; i < 4; ++i) Vectors::store(d, v[i], to + i * step, width, P);
   }
-  for (; w * P < call.K; ++w, to += step) {
+  if (w * P == call.K) return;
+  // What is left of each row, less than a piece, is put where a whole one may be read.
+  const auto rest = static_cast<std::size_t>(call.K - w * P) * sizeof(Source);
+  HWY_ALIGN std::uint8_t pieces[N][16] = {};
+  const std::uint8_t* copies[N];
+  for (int i = 0; i < N; ++i) copies[i] = pieces[i];
+  for (int i = 0; i < count; ++i) copy_short(rows[i] + 4 * w, rest, pieces[i]);
+  hn::Vec<D> v[4];
+  for (int i = 0; i < 4; ++i) v[i] = gather_pieces<4>(d, copies + i, 0);
+  transpose_pieces(d, v);
+  for (int i = 0; w * P < call.K; ++i, ++w, to += step) {
     const int present = static_cast<int>(std::min<std::int64_t>(P, call.K - w * P));
-    HWY_ALIGN std::uint32_t gathered[N] = {};
-    for (int i = 0; i < count; ++i) {
-      std::memcpy(&gathered[i], rows[i] + 4 * w,
-                  static_cast<std::size_t>(present) * sizeof(Source));
-    }
-    Vectors::store(d, hn::Load(d, gathered), to, width, present);
+    Vectors::store(d, v[i], to, width, present);
   }
 }
 
@@ -392,20 +433,20 @@ void widen_rows(const PackCall& call) {
   const hn::ScalableTag<std::uint32_t> d;
   constexpr auto N = static_cast<std::int64_t>(HWY_LANES(std::uint32_t));
   static_assert(kWidenedAtOnce % N == 0);
-  const std::int64_t whole = call.K / kWidenedAtOnce * kWidenedAtOnce;
-  const auto rest = static_cast<std::size_t>(call.K - whole);
+  const std::int64_t written = (call.K + kWidenedAtOnce - 1) / kWidenedAtOnce * kWidenedAtOnce;
   for (int r = 0; r < call.rows; ++r) {
     const Source* from = static_cast<const Source*>(call.source) + row_offset(call, r);
     auto* to = static_cast<std::uint32_t*>(call.panel) + r * call.width;
-    for (std::int64_t k = 0; k < whole; k += N) {
-      hn::StoreU(Vectors::along_k(d, from + k), d, to + k);
+    std::int64_t k = 0;
+    for (; k + N <= call.K; k += N) {
+      hn::StoreU(Vectors::along_k(d, load_halves(d, from + k)), d, to + k);
     }
-    if (rest == 0) continue;
-    Source copy[kWidenedAtOnce] = {};
-    std::memcpy(static_cast<void*>(copy), from + whole, rest * sizeof(Source));
-    for (std::int64_t k = 0; k < kWidenedAtOnce; k += N) {
-      hn::StoreU(Vectors::along_k(d, copy + k), d, to + whole + k);
+    if (k < call.K) {
+      const auto rest = static_cast<std::size_t>(call.K - k);
+      hn::StoreU(Vectors::along_k(d, load_halves(d, from + k, rest)), d, to + k);
+      k += N;
     }
+    for (; k < written; k += N) hn::StoreU(hn::Zero(d), d, to + k);
   }
 }
 

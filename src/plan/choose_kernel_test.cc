@@ -278,7 +278,7 @@ TEST(ChooseKernel, TinyOperandsArePackedOnlyWhereTheyHaveToBe) {
               }).finishes_apart);
 }
 
-// bf16 goes in pairs: k stay side by side only where rows of whole pairs are widened as they lie.
+// bf16 goes in pairs: k stay side by side only where rows are widened as they lie.
 TEST(ChooseKernel, TinyPairsOfKAreWhole) {
   kernel::ArithmeticKernels kernels = made_up_kernels();
   kernels.tiny = [](const kernel::TinyCall&) {};
@@ -305,8 +305,10 @@ TEST(ChooseKernel, TinyPairsOfKAreWhole) {
   EXPECT_EQ(tiny_of(8, 1, 1).b_k, 1);
   EXPECT_EQ(tiny_of(8, 4, 6).a_k, 4);
   EXPECT_EQ(tiny_of(8, 4, 6).b_k, 6);
-  EXPECT_EQ(tiny_of(7, 1, 1).a_k, 4);
-  EXPECT_EQ(tiny_of(7, 1, 1).b_k, 6);
+  EXPECT_EQ(tiny_of(7, 1, 1).a_k, 1);  // a row has a pair more than its k
+  EXPECT_EQ(tiny_of(7, 1, 1).a_row, 8);
+  EXPECT_EQ(tiny_of(7, 1, 1).b_column, 8);
+  EXPECT_EQ(tiny_of(7, 4, 6).b_k, 6);
 }
 
 // Words of several k are worth more than code for tiny products from a certain size on.

@@ -150,7 +150,7 @@ bool tiny_k_is_inner(const ContractStep& step, Side side) {
   const DType dtype = is_lhs ? step.lhs_dtype : step.rhs_dtype;
   const bool along_k = is_contiguous(f.k, side);
   if (step.kernels->tiny_k_group > 1 &&
-      (tiny_depth(step) != f.K || !along_k || step.kernels->widen_rows[dtype.index()] == nullptr)) {
+      (f.K == 1 || !along_k || step.kernels->widen_rows[dtype.index()] == nullptr)) {
     return false;
   }
   return is_lhs ? along_k || !is_contiguous(f.m, side) : along_k && !is_contiguous(f.n, side);
