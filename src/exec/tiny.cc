@@ -22,11 +22,15 @@ std::int64_t stride_along(const FoldedAxes& axes, Side side) {
   return axes.empty() ? 0 : stride_in(axes.back(), side);
 }
 
-// The operand of a chunk, put together in scratch: (item, outer axis, inner axis) without gaps.
+// The operand of a chunk, put together in scratch without gaps: (item, outer axis, inner axis), or
+// (outer axis, item, inner axis) where the inner axes of all items are one run of memory.
 class ChunkOperand {
  public:
-  ChunkOperand(const ContractStep& step, Side side, const TaskContext& task, std::byte* laid_out)
-      : kernels_(*step.kernels), laid_out_(laid_out) {
+  ChunkOperand(const ContractStep& step, Side side, const TaskContext& task, std::byte* laid_out,
+               std::byte* lines)
+      : kernels_(*step.kernels),
+        laid_out_(laid_out),
+        lines_(tiny_widens_lines(step, side) ? lines : nullptr) {
     const Folded& f = step.folded;
     const bool is_lhs = side == Side::kLhs;
     const Axis k = {f.K, stride_along(f.k, side)};
@@ -39,14 +43,29 @@ class ChunkOperand {
     item_ = stride_along(f.batch, side);
     item_size_ = other.extent * tiny_depth(step);
     dtype_ = is_lhs ? step.lhs_dtype : step.rhs_dtype;
-    is_converted_ = !(dtype_ == accumulator_of(step.arithmetic));
+    accumulator_ = accumulator_of(step.arithmetic);
+    is_converted_ = !(dtype_ == accumulator_);
     data_ = address_of(is_lhs ? step.lhs : step.rhs, dtype_, task);
+    is_lhs_ = is_lhs;
+    is_widened_ = lines_ == nullptr && is_converted_ && inner_.stride == 1 &&
+                  kernels_.widen_rows[dtype_.index()] != nullptr &&
+                  (k_is_inner_ || kernels_.tiny_k_group == 1);
+    outer_is_outermost_ = is_widened_ && outer_.extent > 1 && item_ == inner_.extent &&
+                          item_size_ == inner_.extent * outer_.extent;
   }
 
   // Of `items` of a line of the batch, the first of which has this offset.
-  const std::byte* at(std::int64_t offset, std::int64_t items) const {
+  void put(std::int64_t offset, std::int64_t items, kernel::TinyCall& call) const {
     pack(data_ + offset * element_bytes(dtype_), items);
-    return laid_out_;
+    (is_lhs_ ? call.a : call.b) = laid_out_;
+    if (!outer_is_outermost_) return;
+    const std::int64_t run = items * inner_.extent;
+    (is_lhs_ ? call.a_item : call.b_item) = inner_.extent;
+    if (is_lhs_) {
+      (k_is_inner_ ? call.a_row : call.a_k) = run;
+    } else {
+      (k_is_inner_ ? call.b_column : call.b_k) = run;
+    }
   }
 
  private:
@@ -66,9 +85,8 @@ class ChunkOperand {
     const bool rows_are_one = outer_.follows(inner_);
     const bool items_are_one = Axis{items, item_}.follows(outer_.extent == 1 ? inner_ : outer_) &&
                                item_size_ == inner_.extent * outer_.extent;
-    const kernel::PackFunction widen = kernels_.widen_rows[dtype_.index()];
-    const bool is_one_group = k_is_inner_ || kernels_.tiny_k_group == 1;
-    if (is_converted_ && widen != nullptr && is_one_group && inner_.stride == 1) {
+    if (is_widened_) {
+      const kernel::PackFunction widen = kernels_.widen_rows[dtype_.index()];
       call.k_stride = 1;
       if (rows_are_one && items_are_one) {
         call.rows = 1;
@@ -77,10 +95,16 @@ class ChunkOperand {
       }
       call.rows = static_cast<int>(outer_.extent);
       call.row_stride = outer_.stride;
+      if (outer_is_outermost_) {
+        call.K = items * inner_.extent;
+        call.width = static_cast<int>(call.K);
+        return widen(call);
+      }
       call.K = inner_.extent;
       call.width = static_cast<int>(item_size_ / outer_.extent);
       return for_items(call, items, widen);
     }
+    if (lines_ != nullptr) return pack_widened(call, items);
     if (item_ == 1 && !is_converted_) return pack_lines(call, items, rows_are_one);
     const auto function =
         is_converted_ ? kernels_.pack_tiny[dtype_.index()] : kernels_.transpose[dtype_.index()];
@@ -122,16 +146,46 @@ class ChunkOperand {
     }
   }
 
+  // The same of elements that are converted, each run of memory first.
+  void pack_widened(kernel::PackCall call, std::int64_t items) const {
+    const std::int64_t line = round_up(items, kernel::kWidenedAtOnce);
+    kernel::PackCall widening = call;
+    widening.row_stride = inner_.stride;
+    widening.k_stride = 1;
+    widening.rows = static_cast<int>(inner_.extent);
+    widening.K = items;
+    widening.width = static_cast<int>(line);
+    call.source = lines_;
+    call.row_stride = line;
+    call.k_stride = 1;
+    call.K = items;
+    call.rows = call.padded = static_cast<int>(inner_.extent);
+    call.width = static_cast<int>(item_size_);
+    const auto* source = static_cast<const std::byte*>(call.source);
+    const auto* from = static_cast<const std::byte*>(widening.source);
+    for (std::int64_t row = 0; row < outer_.extent; ++row) {
+      widening.source = from + row * outer_.stride * element_bytes(dtype_);
+      widening.panel = lines_ + row * inner_.extent * line * panel_bytes();
+      kernels_.widen_rows[dtype_.index()](widening);
+      call.source = source + row * inner_.extent * line * panel_bytes();
+      call.panel = laid_out_ + row * inner_.extent * panel_bytes();
+      kernels_.transpose[accumulator_.index()](call);
+    }
+  }
+
   std::int64_t panel_bytes() const { return static_cast<std::int64_t>(kernels_.panel_bytes); }
 
   const kernel::ArithmeticKernels& kernels_;
   Axis inner_, outer_;
   std::int64_t item_;       // from one to the next
   std::int64_t item_size_;  // elements of one that is packed
-  DType dtype_;
-  bool k_is_inner_, is_converted_;
+  DType dtype_, accumulator_;
+  bool is_lhs_, k_is_inner_, is_converted_;
+  bool is_widened_;          // in runs, as it lies
+  bool outer_is_outermost_;  // of all items
   const std::byte* data_;
   std::byte* laid_out_;
+  std::byte* lines_;  // null: not converted by lines
 };
 
 // (item, row, column) of any strides to where they lie without gaps.
@@ -203,6 +257,8 @@ class ChunkStore {
   ChunkStore(const ContractStep& step, const TinyScratch& layout, const TaskContext& task)
       : step_(step),
         sums_(task.scratch + layout.sums),
+        planes_(accumulator_of(step.arithmetic).is_complex() ? task.scratch + layout.planes
+                                                             : nullptr),
         finished_(task.scratch + (step.finishes_apart ? layout.finished : layout.sums)),
         out_(address_of(step.out, step.out_dtype, task)),
         scale_(step, Side::kScale, step.finish.scale, step.finish.scale_dtype, task,
@@ -215,9 +271,20 @@ class ChunkStore {
     column_ = f.N > 1 ? stride_along(f.n, Side::kOut) : f.M > 1 ? row_ : 1;
     rows_are_one_ = f.M == 1 || row_ == f.N * column_;
     items_are_one_ = rows_are_one_ ? item_ == f.M * f.N * column_ : item_ == f.M * row_;
+    const bool goes_by_rows = !step.groups_out && !step.store_streams;
+    transposes_ = goes_by_rows && column_ != 1 && f.M > 1 && row_ == 1 && step.finish.beta == 0 &&
+                  step.out_dtype == accumulator_of(step.arithmetic);
+    rows_are_outermost_ = goes_by_rows && !transposes_ && f.M > 1 && !items_are_one_ &&
+                          item_ == f.N * column_ && scale_.is_one() && bias_.is_one();
   }
 
-  std::byte* sums() const { return sums_; }
+  // Where the sums of `items` go.
+  void place_sums(kernel::TinyCall& call, std::int64_t items) const {
+    call.out = sums_;
+    if (!rows_are_outermost_) return;
+    call.out_item = call.N;
+    call.out_row = items * call.N;
+  }
 
   // `items` of a line of the batch.
   void store_sums(const Odometer& batch, std::int64_t items) const {
@@ -227,12 +294,19 @@ class ChunkStore {
     const std::byte* scale = scale_.at(batch.scale, items);
     const std::byte* bias = bias_.at(batch.bias, items);
     std::byte* out = out_ + batch.out * element;
-    if (step_.groups_out || step_.store_streams) {
+    if (step_.groups_out || step_.store_streams || transposes_) {
       if (step_.finishes_apart || !step_.finish.is_plain()) {
         store_rows(0, 1, items * M * N, scale, bias, finished_, 0, 1);
       }
       if (step_.groups_out) return store_group(items, out);
+      if (transposes_) return store_transposed(items, out);
       return step_.kernels->stream(finished_, out, items * M * N * element);
+    }
+    if (rows_are_outermost_) {
+      for (std::int64_t i = 0; i < M; ++i, out += row_ * element) {
+        store_rows(i * items * N, 1, items * N, scale, bias, out, 0, column_);
+      }
+      return;
     }
     if (rows_are_one_ && (items_are_one_ || items == 1)) {
       return store_rows(0, 1, items * M * N, scale, bias, out, 0, column_);
@@ -255,7 +329,9 @@ class ChunkStore {
     };
     StoreBlock block{};
     block.sums = sums_ + first * static_cast<std::int64_t>(step_.kernels->panel_bytes);
+    if (planes_ != nullptr) block.sums = separated(block.sums, rows * columns);
     block.sum_row = columns;
+    block.sum_plane = rows * columns;
     block.rows = rows;
     block.columns = columns;
     block.out = out;
@@ -264,6 +340,37 @@ class ChunkStore {
     block.scale = side(scale_, scale, step_.finish.scale_dtype);
     block.bias = side(bias_, bias, step_.finish.bias_dtype);
     store(step_, block);
+  }
+
+  // Complex sums, re and im in turn, as all re and all im.
+  const std::byte* separated(const void* sums, std::int64_t count) const {
+    kernel::PackCall call{};
+    call.source = sums;
+    call.row_stride = 1;
+    call.rows = call.padded = call.width = static_cast<int>(count);
+    call.K = 1;
+    call.panel = planes_;
+    call.asked = true;
+    step_.kernels->pack_b[accumulator_of(step_.arithmetic).index()](call);
+    return planes_;
+  }
+
+  // Rows of an item lie side by side in the result.
+  void store_transposed(std::int64_t items, std::byte* out) const {
+    const Folded& f = step_.folded;
+    const std::int64_t element = element_bytes(step_.out_dtype);
+    kernel::PackCall call{};
+    call.row_stride = f.N;
+    call.k_stride = 1;
+    call.rows = call.padded = static_cast<int>(f.M);
+    call.K = f.N;
+    call.width = static_cast<int>(column_);
+    call.asked = true;
+    for (std::int64_t item = 0; item < items; ++item) {
+      call.source = finished_ + item * f.M * f.N * element;
+      call.panel = out + item * item_ * element;
+      step_.kernels->transpose[step_.out_dtype.index()](call);
+    }
   }
 
   // Items lie side by side in the result: element by element those of all of them.
@@ -287,11 +394,14 @@ class ChunkStore {
 
   const ContractStep& step_;
   std::byte* sums_;
+  std::byte* planes_;    // of complex ones; else null
   std::byte* finished_;  // they too, but where they are narrower
   std::byte* out_;
   ChunkSide scale_, bias_;
   std::int64_t item_, row_, column_;   // strides of the result
   bool rows_are_one_, items_are_one_;  // each with what lies within it: one run
+  bool transposes_;                    // rows lie side by side
+  bool rows_are_outermost_;            // a row of all items is a run: sums wait so, too
 };
 
 // Calls `visit` for items `first` .. `last`-1, at most `most` at a time, each time of one line of
@@ -319,10 +429,11 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
   const StepMemory memory(step, task);
   const auto bytes = static_cast<std::int64_t>(step.kernels->panel_bytes);
   const TinyScratch layout = tiny_scratch(step);
+  std::byte* lines = task.scratch + layout.lines;
   std::optional<ChunkOperand> lhs, rhs;
   std::optional<ChunkStore> chunk;
-  if (step.packs_lhs) lhs.emplace(step, Side::kLhs, task, task.scratch + layout.lhs);
-  if (step.packs_rhs) rhs.emplace(step, Side::kRhs, task, task.scratch + layout.rhs);
+  if (step.packs_lhs) lhs.emplace(step, Side::kLhs, task, task.scratch + layout.lhs, lines);
+  if (step.packs_rhs) rhs.emplace(step, Side::kRhs, task, task.scratch + layout.rhs, lines);
   if (!step.is_direct) chunk.emplace(step, layout, task);
   kernel::TinyCall call = step.tiny;
   for (std::int64_t item = first; item < last; ++item) {
@@ -331,9 +442,15 @@ void run_tiny(const ContractStep& step, const TaskContext& task, std::int64_t fi
     const std::int64_t most = layout.chunk > 0 ? layout.chunk : end - begin;
     for_each_line(axes, begin, end, most, [&](const Odometer& batch, std::int64_t items) {
       call.items = items;
-      call.a = lhs ? lhs->at(batch.lhs, items) : memory.lhs + batch.lhs * bytes;
-      call.b = rhs ? rhs->at(batch.rhs, items) : memory.rhs + batch.rhs * bytes;
-      call.out = chunk ? chunk->sums() : memory.out + batch.out * bytes;
+      call.a = memory.lhs + batch.lhs * bytes;
+      call.b = memory.rhs + batch.rhs * bytes;
+      if (lhs) lhs->put(batch.lhs, items, call);
+      if (rhs) rhs->put(batch.rhs, items, call);
+      if (chunk) {
+        chunk->place_sums(call, items);
+      } else {
+        call.out = memory.out + batch.out * bytes;
+      }
       step.kernels->tiny(call);
       if (chunk) chunk->store_sums(batch, items);
     });

@@ -585,10 +585,6 @@ std::string_view tiny_refuses(const ContractStep& step) {
     if (!(step.lhs_dtype == accumulator && step.rhs_dtype == accumulator)) {
       return "an operand is converted while packing";
     }
-    if (!step.finish.is_plain()) return "an epilogue takes re and im apart";
-    if (!why_result_holds_no_sums(step).empty() && !out_lies_in_groups(step)) {
-      return "the result is not contiguous along N, nor along the batch";
-    }
   }
   if (f.M > kernel::kTinyM || f.N > kernel::kTinyN || f.K > kernel::kTinyK) {
     static_assert(kernel::kTinyM == 32 && kernel::kTinyN == 32 && kernel::kTinyK == 64);

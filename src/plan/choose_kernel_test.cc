@@ -357,8 +357,9 @@ TEST(ChooseKernel, TinyComplexProductsAreThoseOfReals) {
   EXPECT_FALSE(is_tiny(16, 33, same));
   EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.folded.swapped = true; }));
   EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.rhs_dtype = F32{}; }));
-  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.finish.alpha = 0.5; }));
-  EXPECT_FALSE(is_tiny(8, 8, [](S s) { s.folded.n[0].out = 2; }));
+  // From scratch: as planes, transposed, or element by element.
+  EXPECT_TRUE(is_tiny(8, 8, [](S s) { s.finish.alpha = 0.5; }));
+  EXPECT_TRUE(is_tiny(8, 8, [](S s) { s.folded.n[0].out = 2; }));
   const ContractStep plain = complex(8, 8, [](S s) { s.rhs_conjugate = true; });
   EXPECT_TRUE(plain.is_direct && !plain.packs_lhs && !plain.packs_rhs);
   EXPECT_TRUE(plain.tiny.b_conjugate && !plain.tiny.a_conjugate);

@@ -89,17 +89,20 @@ bool runs_in_lines_along_outer_k(const FoldedAxes& k, Side side) {
   return k.size() > 1 && stride_in(k.front(), side) == 1 && !one_stride(k, side);
 }
 
+bool is_tiny(const Folded& folded, RowsStay stay) {
+  if (stay == RowsStay::kNone) return false;
+  const int reals = stay == RowsStay::kTinyComplex ? 2 : 1;
+  return folded.M <= kernel::kTinyM && reals * folded.N <= kernel::kTinyN &&
+         reals * folded.K <= kernel::kTinyK;
+}
+
 // N fills no vector, yet vectors run over it: a result that is written row by row is worth more
 // than full vectors whose elements go to as many rows. Not where N fills little of a vector, where
 // rows of lhs are vectors as they lie, or where few columns and all rows are read in place along K.
 bool narrow_rows_stay(const Folded& folded, int lanes, RowsStay stay) {
   if (stay == RowsStay::kNone) return false;
   if (!one_stride(folded.m, Side::kOut) || one_stride(folded.n, Side::kOut) != 1) return false;
-  const int reals = stay == RowsStay::kTinyComplex ? 2 : 1;
-  if (folded.M <= kernel::kTinyM && reals * folded.N <= kernel::kTinyN &&
-      reals * folded.K <= kernel::kTinyK) {
-    return true;
-  }
+  if (is_tiny(folded, stay)) return true;
   if (stay != RowsStay::kAll) return false;
   if (folded.N <= kernel::kMaxVectorRows && one_stride(folded.k, Side::kLhs) == 1 &&
       one_stride(folded.k, Side::kRhs) == 1) {
@@ -112,6 +115,12 @@ bool narrow_rows_stay(const Folded& folded, int lanes, RowsStay stay) {
 bool wants_swap(const Folded& folded, int lanes, RowsStay stay) {
   if (folded.M <= 1) return false;
   if (folded.N <= 1) return true;
+  if (is_tiny(folded, stay) && one_stride(folded.m, Side::kOut) == 1 &&
+      one_stride(folded.n, Side::kOut) != 1) {
+    // im of exchanged operands has another order, for which there is no tiny kernel: such results
+    // are transposed while they are stored.
+    return stay != RowsStay::kTinyComplex && folded.M <= kernel::kTinyN;
+  }
   if (folded.N < lanes && folded.M > folded.N) {
     return !narrow_rows_stay(folded, lanes, stay);
   }

@@ -177,6 +177,25 @@ TEST(Fold, NarrowRowsStayWhereTheyAreWrittenInPlace) {
                   .swapped);
 }
 
+// Tiny products whose result is contiguous along M, whatever fills a vector; im of complex numbers
+// forbids it.
+TEST(Fold, RowsOfTinyResultsBecomeColumns) {
+  const auto swapped = [](std::int64_t m, std::int64_t n, std::int64_t k, RowsStay stay) {
+    return fold({{{kM, k}, {kK, 1}}, {{kK, n}, {kN, 1}}, {{kM, 1}, {kN, m}}, {}}, {1, m, n, k},
+                {kK}, 16, stay)
+        .swapped;
+  };
+  for (const RowsStay stay : {RowsStay::kTiny, RowsStay::kAll}) {
+    EXPECT_TRUE(swapped(8, 8, 8, stay));
+    EXPECT_TRUE(swapped(4, 30, 8, stay));
+    EXPECT_FALSE(swapped(4, 33, 8, stay));
+  }
+  EXPECT_FALSE(swapped(8, 8, 8, RowsStay::kTinyComplex));
+  EXPECT_FALSE(swapped(30, 8, 8, RowsStay::kTinyComplex));
+  EXPECT_TRUE(swapped(30, 8, 33, RowsStay::kTinyComplex));
+  EXPECT_FALSE(swapped(8, 8, 8, RowsStay::kNone));
+}
+
 TEST(Fold, NothingIsLeftOfAnEmptyK) {
   const Folded f = fold_dense(1, 3, 50, 0);
   EXPECT_EQ(f.K, 0);

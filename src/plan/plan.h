@@ -262,7 +262,9 @@ VectorScratch vector_scratch(const ContractStep& step);
 /// lie, (item, M, N) without gaps.
 struct TinyScratch {
   std::size_t lhs = 0, rhs = 0;
+  std::size_t lines = 0;  ///< of one of them, along the batch: converted, before they are packed
   std::size_t sums = 0;
+  std::size_t planes = 0;    ///< complex ones with re and im apart, as the store takes them
   std::size_t finished = 0;  ///< those that are narrower than sums and stored together
   std::size_t scale = 0, bias = 0;
   std::int64_t chunk = 0;  ///< items at a time
@@ -273,6 +275,8 @@ TinyScratch tiny_scratch(const ContractStep& step);
 /// keeps the axis that is contiguous, but where several k belong together, or re and im.
 std::int64_t tiny_depth(const ContractStep& step);
 bool tiny_k_is_inner(const ContractStep& step, Side side);
+/// If lines of a packed operand, along the batch, are converted before they are packed.
+bool tiny_widens_lines(const ContractStep& step, Side side);
 /// How scale or bias of a tiny step meets the sums of items along the last axis of the batch.
 enum class MeetsSums : std::uint8_t {
   kOne,      ///< one element for all of them, or there is none

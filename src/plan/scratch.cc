@@ -156,6 +156,16 @@ bool tiny_k_is_inner(const ContractStep& step, Side side) {
   return is_lhs ? along_k || !is_contiguous(f.m, side) : along_k && !is_contiguous(f.n, side);
 }
 
+bool tiny_widens_lines(const ContractStep& step, Side side) {
+  const Folded& f = step.folded;
+  const bool is_lhs = side == Side::kLhs;
+  const DType dtype = is_lhs ? step.lhs_dtype : step.rhs_dtype;
+  return (is_lhs ? step.packs_lhs : step.packs_rhs) && step.kernels->tiny_k_group == 1 &&
+         !(dtype == accumulator_of(step.arithmetic)) && !f.batch.empty() &&
+         stride_in(f.batch.back(), side) == 1 &&
+         step.kernels->widen_rows[dtype.index()] != nullptr && f.batch.back().extent >= kTinyGroup;
+}
+
 TinyScratch tiny_scratch(const ContractStep& step) {
   const Folded& f = step.folded;
   TinyScratch s;
@@ -175,6 +185,11 @@ TinyScratch tiny_scratch(const ContractStep& step) {
   const std::size_t behind = kernel::kWidenedAtOnce * step.kernels->panel_bytes;
   s.lhs = take(at, step.packs_lhs ? bytes_of(f.M * K) + behind : 0);
   s.rhs = take(at, step.packs_rhs ? bytes_of(K * f.N) + behind : 0);
+  const std::int64_t line = round_up(s.chunk, kernel::kWidenedAtOnce);
+  const auto lines_of = [&](Side side, std::int64_t elements) {
+    return tiny_widens_lines(step, side) ? static_cast<std::size_t>(line * elements * element) : 0;
+  };
+  s.lines = take(at, std::max(lines_of(Side::kLhs, f.M * K), lines_of(Side::kRhs, K * f.N)));
   if (!step.is_direct) {
     const std::size_t sums = bytes_of(f.M * f.N);
     const auto if_laid_out = [&](Side side) {
@@ -182,6 +197,7 @@ TinyScratch tiny_scratch(const ContractStep& step) {
       return meets == MeetsSums::kAgain || meets == MeetsSums::kEach ? sums : 0;
     };
     s.sums = take(at, sums);
+    s.planes = take(at, accumulator_of(step.arithmetic).is_complex() ? sums : 0);
     s.finished = take(at, step.finishes_apart ? sums : 0);
     s.scale = take(at, if_laid_out(Side::kScale));
     s.bias = take(at, if_laid_out(Side::kBias));

@@ -227,6 +227,14 @@ TEST(Bits, LayoutsThatArePackedByLinesKeepTheOrder) {
       {"bik,bjk->bij", {{70, 1, 5}, {70, 6, 5}}},
       {"bik,bjk->bij", {{37, 7, 6}, {37, 1, 6}}},
       {"ikb,kjb->bij", {{18, 30, 33}, {30, 5, 33}}},  // lines of both
+      {"ikb,kjb->jib", {{4, 9, 70}, {9, 6, 70}}},
+      {"bik,bkj->bji", {{70, 7, 9}, {70, 9, 15}}},  // rows of the result side by side
+      {"bki,bjk->bji", {{37, 8, 8}, {37, 8, 8}}},
+      {"bik,bkj->jbi", {{37, 7, 6}, {37, 6, 8}}},
+      {"bik,bkj->ibj", {{70, 7, 9}, {70, 9, 15}}},  // rows of all items are one run
+      {"ibk,jbk->ibj", {{7, 37, 8}, {5, 37, 8}}},
+      {"kbi,kbj->ibj", {{6, 37, 7}, {6, 37, 9}}},
+      {"ibk,kbj->bij", {{7, 37, 5}, {5, 37, 6}}},
       {"bik,bkj->ijb", {{70, 7, 9}, {70, 9, 15}}},
       {"bik,bk->bi", {{70, 7, 9}, {70, 9}}},
       // Dot products of rows and of columns, and elementwise ones, as they lie or put side by side.
@@ -589,8 +597,13 @@ TEST_P(EveryDType, EpiloguesOfEachFormGiveTheBitsOfTheScalarProgram) {
       {"bmk,bkn->mnb", {{18, 19, 15}, {18, 15, 21}}},  // tiny, and tiles
       {"bmk,bkn->mnb", {{18, 35, 9}, {18, 9, 21}}},
       {"bmk,bkn->bmn", {{7, 4, 4}, {7, 4, 4}}},
+      {"bmk,bkn->bnm", {{37, 7, 4}, {37, 4, 6}}},
+      {"bmk,bkn->mbn", {{37, 7, 4}, {37, 4, 6}}},
       {"bk,bk->b", {{300, 12}, {300, 12}}},
+      {"kb,kb->b", {{12, 300}, {12, 300}}},
+      {"ab,ab->ba", {{23, 41}, {23, 41}}},
       {"k,nk->n", {{70}, {291, 70}}},
+      {"k,kn->n", {{70}, {70, 91}}},
       {"mk,nk->mn", {{3, 70}, {41, 70}}},
       {"abk->ba", {{23, 17, 3}}},
   };
@@ -632,7 +645,7 @@ TEST(Bits, EpiloguesOfTinyProductsGiveTheBitsOfTheScalarProgram) {
       {"bmk,bkn->mbn", {{80, 20, 9}, {80, 9, 4}}},
       {"abmk,abkn->abmn", {{3, 70, 4, 4}, {3, 70, 4, 4}}},
   };
-  for (const DType dtype : {DType(F32{}), DType(F64{})}) {
+  for (const DType dtype : {DType(F32{}), DType(F64{}), DType(F16{}), DType(C64{})}) {
     for (const auto& test : kCases) {
       const Problem problem = problem_of(random, test.equation, test.shapes, dtype, false);
       for (int i = 0; i < 24 / kPart; ++i) {
