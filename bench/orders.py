@@ -50,9 +50,9 @@ def times_as_long(main, other, calls_of_main, calls, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="W1,W5,W7_8,W7_16", help="workloads by name")
+    parser.add_argument("--only", default="W1,W5,W7_8,W7_16,small_8,small_40", help="workloads by name")
     parser.add_argument("--dtype", help="another one than theirs",
-                        choices=["i8", "bf16", "f16", "f32", "i32", "f64", "i64", "complex64", "complex128"])
+                        choices=workloads.DTYPES)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--least", type=float, default=1.5, help="times as long as the main order")
@@ -60,7 +60,7 @@ def main():
     options = parser.parse_args()
     if options.threads < 1 or options.rounds < 1:
         parser.error("threads and rounds are numbers from 1 on")
-    by_name = {workload.name: workload for workload in workloads.MAIN}
+    by_name = {workload.name: workload for workload in [*workloads.MAIN, *workloads.SMALL]}
     unknown = [name for name in options.only.split(",") if name not in by_name]
     if unknown:
         parser.error(f"no such workload: {', '.join(unknown)}; there are {', '.join(by_name)}")

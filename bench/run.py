@@ -7,7 +7,10 @@
 
 Each library has a process of its own. They share the memory of the operands and of the result, and take turns: a few
 calls of one, a few of the next, round after round; who waits is stopped, its spinning threads too. Every result is judged
-against one in higher precision. What the machine can do at most is measured in the same run.
+against one in higher precision. What the machine can do at most is measured before and after, the better of both counts.
+
+Where two figures of a run contradict each other, all libraries of that row take their rounds again, which are added to
+those they had; what still does not agree is named.
 """
 
 import argparse
@@ -30,6 +33,8 @@ import workloads
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOW = 1.6  # a peer that is so many times slower than the best one is measured twice and no more
 LEAST_ROUNDS = 3  # of a run that is written into the results and the pages
+AGREE = 1.15  # so many times another figure of the same problem, or of what more threads can gain, is no contradiction
+AGAIN = 2  # times that rows which contradict each other are measured again
 HOPELESS = 10  # one that is so many times slower is not run again after its way was found, nor judged
 
 
@@ -103,6 +108,13 @@ class Bounds:
         peak = self.peak(workload.dtype)
         by_flop = workload.flop / (peak * 1e9) if peak else 0
         return max(by_flop, by_bytes), "arithmetic" if by_flop > by_bytes else "bytes"
+
+
+def better(measured, later):
+    """Of two measurements of what the machine can do, the most of each."""
+    return {"peaks": {way: max(rate, later["peaks"][way]) for way, rate in measured["peaks"].items()},
+            "memory": [{key: max(level[key], other[key]) for key in level}
+                       for level, other in zip(measured["memory"], later["memory"])]}
 
 
 def our_program(options):
@@ -194,6 +206,29 @@ def measure(workload, workers, judge, options, notes):
                 figure.wrong = str(error)
                 dismiss(workers, name)
     return figures
+
+
+def contradictions(figures):
+    """{(workload, threads): why} of rows of which the run has other figures, too; figures: {(name, threads): {library: Figure}}."""
+    found = {}
+
+    def disagree(one, other, why):
+        found.setdefault(one, why)
+        found.setdefault(other, why)
+
+    def ours(name, threads):
+        figure = figures.get((name, threads), {}).get("batchdot")
+        return figure.seconds if figure else None
+
+    for (name, threads), row in figures.items():
+        main, seconds = name.split(".")[0], ours(name, threads)
+        if main in row and (of_main := ours(main, threads)) and (base := row[main].seconds):
+            if not 1 / AGREE <= of_main / base <= AGREE:
+                disagree((main, threads), (name, threads), f"{main} beside {name} took {base / of_main:.2f} times as long as in its own row")
+        alone = ours(name, 1)
+        if threads > 1 and seconds and alone and alone / seconds > AGREE * threads:
+            disagree((name, 1), (name, threads), f"{threads} threads were {alone / seconds:.2f} times as fast as one")
+    return found
 
 
 def row_of(workload, threads, figures, bounds):
@@ -388,6 +423,7 @@ class Run:
         Worker.venv = options.venv
         self.judge = Worker("judge", [judge_program(options)], self.memory, self.size, 0, set(self.cpus))
         self.crews, self.bounds, self.rows, self.notes = {}, {}, [], []
+        self.figures, self.again, self.disagree = {}, [], {}
         self.began, self.ended_early = time.monotonic(), False
 
     def measure_all(self):
@@ -401,11 +437,11 @@ class Run:
                 print("not here:", ", ".join(missing), "(--setup builds and installs what is missing)")
             print("\n" + HEADER, flush=True)
             for workload in self.asked:
-                os.sched_setaffinity(self.judge.process.pid, set(self.cpus))
-                if (answer := self.judge.ask("fill " + line_of(workload))) != "ok":
-                    raise RuntimeError(f"judge: {answer}")
-                for threads in self.numbers if workload.group != "call" else self.numbers[:1]:
-                    self.measure_row(workload, threads)
+                self.measure_workload(workload, self.numbers if workload.group != "call" else self.numbers[:1])
+            self.measure_again()
+            print()
+            for threads in self.numbers:
+                self.measure_bounds(threads)
         except (KeyboardInterrupt, Exception) as error:
             self.ended_early = True
             self.notes.append(f"ended early: {type(error).__name__} {error}")
@@ -414,6 +450,32 @@ class Run:
             for crew in self.crews.values():
                 end_all(crew)
             self.judge.end()
+        self.rows = [self.row(workload, threads) for workload in self.asked for threads in self.numbers
+                     if (workload.name, threads) in self.figures]
+
+    def measure_workload(self, workload, numbers):
+        os.sched_setaffinity(self.judge.process.pid, set(self.cpus))
+        if (answer := self.judge.ask("fill " + line_of(workload))) != "ok":
+            raise RuntimeError(f"judge: {answer}")
+        for threads in numbers:
+            self.measure_row(workload, threads)
+
+    def measure_again(self):
+        """Rows that contradict each other, all libraries of a row alike."""
+        for _ in range(AGAIN):
+            found = contradictions(self.figures)
+            for workload in self.asked:
+                numbers = [threads for name, threads in found if name == workload.name]
+                if numbers:
+                    print(f"again: {workload.name}: {found[workload.name, numbers[0]]}")
+                    self.measure_workload(workload, sorted(numbers))
+                    self.again += [f"{workload.name}, {threads} thread(s)" for threads in sorted(numbers)]
+        self.disagree = {f"{name}, {threads} thread(s)": why for (name, threads), why in contradictions(self.figures).items()}
+        for row, why in self.disagree.items():
+            print(f"not at one: {row}: {why}")
+
+    def row(self, workload, threads):
+        return row_of(workload, threads, self.figures[workload.name, threads], Bounds(self.bounds[threads], threads))
 
     def cpus_of(self, threads):
         return {self.cpus[-1]} if threads == 1 else set(self.cpus)
@@ -421,7 +483,7 @@ class Run:
     def measure_bounds(self, threads):
         os.sched_setaffinity(self.judge.process.pid, self.cpus_of(threads))
         measured = json.loads(self.judge.ask(f"bound {threads}{' cpu-time' if self.options.cpu_time else ''}"))
-        self.bounds[threads] = measured
+        self.bounds[threads] = measured = better(self.bounds.get(threads, measured), measured)
         print(f"the most that {threads} thread(s) can do:", ", ".join(f"{k} {v:.0f}" for k, v in measured["peaks"].items()), "Gflop/s")
         for level in measured["memory"]:
             print(f"    {level['bytes'] >> 10:7} KiB a thread: read {level['read']:6.1f}, write {level['write']:6.1f}, "
@@ -452,8 +514,12 @@ class Run:
             figures = measure(workload, crew, self.judge, self.options, self.notes)
         finally:
             end_all(extra)
-        row = row_of(workload, threads, figures, Bounds(self.bounds[threads], threads))
-        self.rows.append(row)
+        before = self.figures.setdefault((workload.name, threads), figures)
+        if before is not figures:
+            for name, figure in figures.items():
+                if name in before and not figure.wrong:
+                    before[name].samples += figure.samples
+        row = self.row(workload, threads)
         print(table_line(row), flush=True)
         if self.options.verbose:
             print_peers(row)
@@ -463,7 +529,8 @@ class Run:
     def document(self, name, summary):
         return {"cpu": name, "cpus": len(self.cpus), "libraries": peers.versions(self.options.venv),
                 "rounds": self.options.rounds, "seconds": round(time.monotonic() - self.began), "bounds": self.bounds,
-                "summary": summary, "rows": self.rows, "notes": self.notes}
+                "summary": summary, "measured_again": self.again, "not_at_one": self.disagree, "rows": self.rows,
+                "notes": self.notes}
 
 
 def end_all(crew):

@@ -3,7 +3,7 @@
 """Cost grows as the work grows: one of M, N, K and the batch runs from 1 to 4096, the others stay, and no size is to take
 longer than the next larger one.
 
-    sweep.py [--threads 1] [--rounds 9] [--others 8,64] [--axes M,N,K,batch]
+    sweep.py [--threads 1] [--rounds 9] [--others 8,64] [--axes M,N,K,batch] [--dtype f32]
 
 Sizes take turns, round after round, so that a slow moment of the machine meets all of them. A row is printed for each size
 that took longer than the next larger one in most rounds, by how much, and the noise: how far apart the quarters of its own
@@ -16,6 +16,7 @@ import pathlib
 import statistics
 import sys
 
+import workloads
 from run import ROOT, Worker, need
 
 SIZES = sorted({size for power in range(13) for size in (2**power - 1, 2**power, 2**power + 1, 3 * 2**power // 2)
@@ -23,18 +24,18 @@ SIZES = sorted({size for power in range(13) for size in (2**power - 1, 2**power,
 SECONDS = 0.002  # of one turn
 
 
-def problem(axis, size, other):
+def problem(axis, size, other, dtype="f32"):
     extents = {"batch": 4, "M": other, "N": other, "K": other, axis: size}
     b, m, n, k = (extents[name] for name in ("batch", "M", "N", "K"))
-    return f"f32 bik,bkj->bij {b},{m},{k} {b},{k},{n}", 4 * b * (m * k + k * n + m * n)
+    return f"{dtype} bik,bkj->bij {b},{m},{k} {b},{k},{n}", 16 * b * (m * k + k * n + m * n)
 
 
-def times_of(ask, axis, other, rounds):
+def times_of(ask, axis, other, rounds, dtype="f32"):
     """{size: seconds of a call in each round}; `ask` talks to the worker, which holds one problem at a time."""
     times = {size: [] for size in SIZES}
     for _ in range(rounds):
         for size in SIZES:
-            answer = ask("load " + problem(axis, size, other)[0])
+            answer = ask("load " + problem(axis, size, other, dtype)[0])
             if not answer.startswith("ok "):
                 sys.exit(f"{axis} = {size}: {answer}")
             calls = max(1, int(SECONDS / max(float(answer.split(" ")[1]), 1e-9)))
@@ -59,6 +60,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--others", default="8,64", help="what the other extents are; the batch is 4 beside them")
     parser.add_argument("--axes", default="batch,M,N,K")
+    parser.add_argument("--dtype", default="f32", choices=workloads.DTYPES)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder of batchdot")
     options = parser.parse_args()
     if options.rounds < 3:
@@ -82,7 +84,7 @@ def main():
         print(f"{len(SIZES)} sizes, {options.rounds} rounds\n{'axis':5} others   size   next   times as long   noise")
         for axis in axes:
             for other in others:
-                for size, larger, ratio, noise in slower_than_the_next(times_of(worker.ask, axis, other, options.rounds)):
+                for size, larger, ratio, noise in slower_than_the_next(times_of(worker.ask, axis, other, options.rounds, options.dtype)):
                     print(f"{axis:5} {other:6} {size:6} {larger:6} {ratio:10.2f} {100 * noise:10.0f} %", flush=True)
                     count += 1
     finally:

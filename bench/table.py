@@ -64,6 +64,10 @@ def block(document, kind):
     yield from (all_rows if kind == "all" else main_rows)(document)
     yield ""
     yield from means(document)
+    if disagree := document.get("not_at_one"):
+        yield ""
+        yield ("The machine was not as quiet as that: figures of the same problem, or of one thread and more, differ by over 15 % "
+               f"in {', '.join(disagree)}. Such a row says less than its digits.")
 
 
 def main():

@@ -14,6 +14,9 @@ import math
 from typing import NamedTuple
 
 
+DTYPES = {"i8": 1, "bf16": 2, "f16": 2, "f32": 4, "i32": 4, "f64": 8, "i64": 8, "complex64": 8, "complex128": 16}  # bytes
+
+
 class Workload(NamedTuple):
     """One problem: out = einsum(equation, lhs, rhs) on dense arrays, last axis fastest."""
 
@@ -36,8 +39,7 @@ class Workload(NamedTuple):
 
     def bytes(self):
         """What has to be read and written at the least: each element once. Narrow results as wide as the dtype's."""
-        size = {"i8": 1, "bf16": 2, "f16": 2, "f32": 4, "i32": 4, "f64": 8, "i64": 8, "complex64": 8,
-                "complex128": 16}[self.dtype]
+        size = DTYPES[self.dtype]
         lhs, rhs, out = (math.prod(shape) for shape in self.shapes())
         return (lhs + rhs) * size, out * (4 if self.dtype == "i8" else size)
 
@@ -91,6 +93,10 @@ MAIN = [
 ]
 
 
+# For orders.py: a few of them, so that they stay in the caches.
+SMALL = [workload(f"small_{n}", "bik,bkj->bij", (batch, n, n), (batch, n, n)) for n, batch in ((8, 2000), (40, 100))]
+
+
 def narrow():
     by_name = {main.name: main for main in MAIN}
     for dtype in ("bf16", "f16", "i8"):
@@ -102,6 +108,10 @@ def narrow():
             if name == "W9_1024":  # two of them: enough to see, a quarter of the time
                 changed = changed._replace(extents={**changed.extents, "b": 2})
             yield changed
+    for name in ("W6", "W8"):  # no matrix by matrix: an eighth of the bytes is enough
+        main = by_name[name]
+        yield main._replace(name=f"{name}_complex64", dtype="complex64", group="narrow",
+                            extents={**main.extents, "b": main.extents["b"] // 8})
 
 
 def permuted():
