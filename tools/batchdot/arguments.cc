@@ -19,11 +19,28 @@ struct Slot {
 
 std::string with_dashes(std::string_view name) { return "--" + std::string(name); }
 
+// Whether the verb takes the option with the operation that is asked for, if one is.
+bool takes_option(const Verb& verb, const std::string& operation, std::string_view option) {
+  const auto is_it = [&](const OptionInfo& info) { return info.name == option; };
+  if (std::any_of(verb.options.begin(), verb.options.end(),
+                  [&](const VerbOption& own) { return is_it(own.info); })) {
+    return true;
+  }
+  const auto all = operations();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const Operation& known) { return known.name == operation; });
+  return found == all.end() || std::any_of(found->options.begin(), found->options.end(), is_it);
+}
+
 [[noreturn]] void refuse_option(const Verb& verb, const std::vector<Slot>& slots,
-                                std::string typed) {
+                                const std::string& operation, std::string typed) {
   typed.resize(std::min(typed.find('='), typed.size()));
   std::vector<std::string> dashed;
-  for (const Slot& slot : slots) dashed.push_back(with_dashes(slot.option.info.name));
+  for (const Slot& slot : slots) {
+    if (takes_option(verb, operation, slot.option.info.name)) {
+      dashed.push_back(with_dashes(slot.option.info.name));
+    }
+  }
   const std::vector<std::string_view> names(dashed.begin(), dashed.end());
   ErrorPlace place;
   place.option = typed.substr(std::min(typed.find_first_not_of('-'), typed.size()));
@@ -184,7 +201,9 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
     // "-4,64" is no option but a shape, which says what is wrong with it; "->" is an equation.
     const bool is_operand =
         word.size() > 1 && ((word[1] >= '0' && word[1] <= '9') || word[1] == '>');
-    if (word.size() > 1 && word[0] == '-' && !is_operand) refuse_option(verb, slots, word);
+    if (word.size() > 1 && word[0] == '-' && !is_operand) {
+      refuse_option(verb, slots, arguments.words.front(), word);
+    }
   }
   if (end != words.end()) arguments.words.insert(arguments.words.end(), end + 1, words.end());
   for (const Slot& slot : slots) {

@@ -153,6 +153,20 @@ void require_numbers(const Problem& problem, Session& session) {
   }
 }
 
+// Three significant digits.
+std::string number(double amount) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", amount);
+  return text;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 1e-6) return number(seconds * 1e9) + " ns";
+  if (seconds < 1e-3) return number(seconds * 1e6) + " us";
+  if (seconds < 1) return number(seconds * 1e3) + " ms";
+  return number(seconds) + " s";
+}
+
 struct Outcome {
   Layout layout;
   PlanFacts facts;
@@ -160,7 +174,17 @@ struct Outcome {
   std::optional<double> gflops, peak, gigabytes;  // a second
 };
 
-Outcome measure(const Problem& problem, DType dtype, int threads) {
+// At half the peak, or what plain loops reach, a run and the one that warms up.
+void announce(const Explanation& explanation, const Outcome& outcome, std::ostream& err) {
+  constexpr double kPart = 0.5, kLoopsGflops = 1, kShort = 20;
+  if (!explanation.flops) return;
+  const double rate = std::max(kPart * outcome.peak.value_or(0), kLoopsGflops);
+  const double seconds = 2 * static_cast<double>(*explanation.flops) / (rate * 1e9);
+  if (seconds < kShort) return;
+  err << "bench: some " << duration(seconds) << ", as a run takes half of that" << std::endl;
+}
+
+Outcome measure(const Problem& problem, DType dtype, int threads, std::ostream& err) {
   Random random;
   std::vector<Tensor> operands;
   std::vector<TensorView> views;
@@ -182,9 +206,10 @@ Outcome measure(const Problem& problem, DType dtype, int threads) {
 
   Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}, {}};
   outcome.peak = peak_gflops(dtype, outcome.facts.threads);
+  const Explanation explanation = explain(problem, dtype, layouts, options);
+  announce(explanation, outcome, err);
   outcome.plan = time([&] { make_plan(problem, layouts, options); });
   outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace.span(), executor); });
-  const Explanation explanation = explain(problem, dtype, layouts, options);
   const auto billions_a_second = [&](std::optional<std::int64_t> count) {
     return count ? std::optional(static_cast<double>(*count) / outcome.run.median_seconds * 1e-9)
                  : std::nullopt;
@@ -192,20 +217,6 @@ Outcome measure(const Problem& problem, DType dtype, int threads) {
   outcome.gflops = billions_a_second(explanation.flops);
   outcome.gigabytes = billions_a_second(explanation.bytes);
   return outcome;
-}
-
-// Three significant digits.
-std::string number(double amount) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", amount);
-  return text;
-}
-
-std::string duration(double seconds) {
-  if (seconds < 1e-6) return number(seconds * 1e9) + " ns";
-  if (seconds < 1e-3) return number(seconds * 1e6) + " us";
-  if (seconds < 1) return number(seconds * 1e3) + " ms";
-  return number(seconds) + " s";
 }
 
 std::optional<double> percent_of_peak(const Outcome& outcome) {
@@ -274,7 +285,7 @@ int run(const Arguments& arguments, Session& session) {
     const Error interrupted(ErrorCode::kInterrupted, "bench: interrupted");
     const LastWords words(arguments.has("json") ? to_json(interrupted) + "\n" : "",
                           error_line(interrupted, session));
-    return measure(request.problem, dtype, threads);
+    return measure(request.problem, dtype, threads, session.err);
   }();
   if (arguments.has("json")) {
     print_json(outcome, request.problem, dtype, session.out);
@@ -298,7 +309,8 @@ const Verb kBenchVerb = {
     "OPERATION [OPTIONS] SHAPE...",
     "measure one problem",
     "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
-    "and running: the median of at least seven times, or of as many as ten seconds allow. Speed "
+    "and running: the median of at least seven times, or of as many as ten seconds allow; standard "
+    "error says beforehand if that will take long. Speed "
     "counts the useful operations alone, and where there are none the bytes of operands and "
     "result. Beside it stands the peak of fused multiply-adds on "
     "registers, measured in the same run with as many threads as have work; for integers there is "
