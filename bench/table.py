@@ -64,10 +64,12 @@ def block(document, kind):
     yield from (all_rows if kind == "all" else main_rows)(document)
     yield ""
     yield from means(document)
-    if disagree := document.get("not_at_one"):
+    shown = {row["workload"] for row in document["rows"] if kind == "all" or row["group"] == "main"}
+    disagree = dict.fromkeys(row.split(",")[0] for row in document.get("not_at_one", ()))
+    if names := [name for name in disagree if name in shown]:
         yield ""
-        yield ("The machine was not as quiet as that: figures of the same problem, or of one thread and more, differ by over 15 % "
-               f"in {', '.join(disagree)}. Such a row says less than its digits.")
+        yield ("The machine was not quiet: figures of the same problem, or of one thread and more, contradict each other by over 15 % "
+               f"in {', '.join(names)}. Such a row says less than its digits.")
 
 
 def main():

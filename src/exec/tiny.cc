@@ -4,6 +4,8 @@
 // time, and sums that are finished before they are stored wait there.
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 #include <optional>
 
 #include "src/exec/loops.h"
@@ -18,10 +20,6 @@ namespace {
 using kernel::FloatMode;
 using kernel::FloatModeGuard;
 
-std::int64_t stride_along(const FoldedAxes& axes, Side side) {
-  return axes.empty() ? 0 : stride_in(axes.back(), side);
-}
-
 // The operand of a chunk, put together in scratch without gaps: (item, outer axis, inner axis), or
 // (outer axis, item, inner axis) where the inner axes of all items are one run of memory.
 class ChunkOperand {
@@ -33,14 +31,14 @@ class ChunkOperand {
         lines_(tiny_widens_lines(step, side) ? lines : nullptr) {
     const Folded& f = step.folded;
     const bool is_lhs = side == Side::kLhs;
-    const Axis k = {f.K, stride_along(f.k, side)};
-    const Axis other = {is_lhs ? f.M : f.N, stride_along(is_lhs ? f.m : f.n, side)};
+    const Axis k = {f.K, innermost_stride(f.k, side)};
+    const Axis other = {is_lhs ? f.M : f.N, innermost_stride(is_lhs ? f.m : f.n, side)};
     k_is_inner_ = tiny_k_is_inner(step, side);
     inner_ = k_is_inner_ ? k : other;
     outer_ = k_is_inner_ ? other : k;
     // One position is followed by what is one step of the outer axis away.
     if (inner_.extent == 1) inner_.stride = outer_.extent == 1 ? 1 : outer_.stride;
-    item_ = stride_along(f.batch, side);
+    item_ = innermost_stride(f.batch, side);
     item_size_ = other.extent * tiny_depth(step);
     dtype_ = is_lhs ? step.lhs_dtype : step.rhs_dtype;
     accumulator_ = accumulator_of(step.arithmetic);
@@ -191,8 +189,8 @@ class ChunkOperand {
 // (item, row, column) of any strides to where they lie without gaps.
 template <class Element>
 void lay_out(const Folded& f, Side side, const Element* from, std::int64_t items, Element* to) {
-  const std::int64_t item = stride_along(f.batch, side);
-  const std::int64_t row = stride_along(f.m, side), column = stride_along(f.n, side);
+  const std::int64_t item = innermost_stride(f.batch, side);
+  const std::int64_t row = innermost_stride(f.m, side), column = innermost_stride(f.n, side);
   const bool rows_are_one = row == f.N * column;
   const std::int64_t rows = rows_are_one ? 1 : f.M;
   const std::int64_t columns = rows_are_one ? f.M * f.N : f.N;
@@ -266,14 +264,16 @@ class ChunkStore {
         bias_(step, Side::kBias, step.finish.bias, step.finish.bias_dtype, task,
               task.scratch + layout.bias, layout.chunk) {
     const Folded& f = step.folded;
-    item_ = stride_along(f.batch, Side::kOut);
-    row_ = stride_along(f.m, Side::kOut);
-    column_ = f.N > 1 ? stride_along(f.n, Side::kOut) : f.M > 1 ? row_ : 1;
+    item_ = innermost_stride(f.batch, Side::kOut);
+    row_ = innermost_stride(f.m, Side::kOut);
+    column_ = f.N > 1 ? innermost_stride(f.n, Side::kOut) : f.M > 1 ? row_ : 1;
     rows_are_one_ = f.M == 1 || row_ == f.N * column_;
     items_are_one_ = rows_are_one_ ? item_ == f.M * f.N * column_ : item_ == f.M * row_;
     const bool goes_by_rows = !step.groups_out && !step.store_streams;
-    transposes_ = goes_by_rows && column_ != 1 && f.M > 1 && row_ == 1 && step.finish.beta == 0 &&
-                  step.out_dtype == accumulator_of(step.arithmetic);
+    // PackCall::width is an int.
+    const bool is_near = std::llabs(column_) <= std::numeric_limits<int>::max();
+    transposes_ = goes_by_rows && column_ != 1 && is_near && f.M > 1 && row_ == 1 &&
+                  step.finish.beta == 0 && step.out_dtype == accumulator_of(step.arithmetic);
     rows_are_outermost_ = goes_by_rows && !transposes_ && f.M > 1 && !items_are_one_ &&
                           item_ == f.N * column_ && scale_.is_one() && bias_.is_one();
   }
@@ -355,47 +355,47 @@ class ChunkStore {
     return planes_;
   }
 
-  // Rows of an item lie side by side in the result.
-  void store_transposed(std::int64_t items, std::byte* out) const {
-    const Folded& f = step_.folded;
-    const std::int64_t element = element_bytes(step_.out_dtype);
+  // What is finished, `rows` of it that lie `row` elements apart, to columns of the result.
+  kernel::PackCall transposition(std::int64_t rows, std::int64_t row, std::int64_t columns) const {
     kernel::PackCall call{};
-    call.row_stride = f.N;
+    call.row_stride = row;
     call.k_stride = 1;
-    call.rows = call.padded = static_cast<int>(f.M);
-    call.K = f.N;
+    call.rows = call.padded = static_cast<int>(rows);
+    call.K = columns;
     call.width = static_cast<int>(column_);
     call.asked = true;
+    call.streams = step_.store_streams;
+    return call;
+  }
+  void transpose(kernel::PackCall& call, std::int64_t first, std::byte* out) const {
+    call.source = finished_ + first * element_bytes(step_.out_dtype);
+    call.panel = out;
+    step_.kernels->transpose[step_.out_dtype.index()](call);
+  }
+
+  // Rows of an item lie side by side in the result.
+  void store_transposed(std::int64_t items, std::byte* out) const {
+    const std::int64_t M = step_.folded.M, N = step_.folded.N;
+    kernel::PackCall call = transposition(M, N, N);
     for (std::int64_t item = 0; item < items; ++item) {
-      call.source = finished_ + item * f.M * f.N * element;
-      call.panel = out + item * item_ * element;
-      step_.kernels->transpose[step_.out_dtype.index()](call);
+      transpose(call, item * M * N, out + item * item_ * element_bytes(step_.out_dtype));
     }
   }
 
   // Items lie side by side in the result: element by element those of all of them.
   void store_group(std::int64_t items, std::byte* out) const {
-    const Folded& f = step_.folded;
-    const std::int64_t element = element_bytes(step_.out_dtype);
-    kernel::PackCall call{};
-    call.row_stride = f.M * f.N;
-    call.k_stride = 1;
-    call.rows = call.padded = static_cast<int>(items);
-    call.K = rows_are_one_ ? f.M * f.N : f.N;
-    call.width = static_cast<int>(column_);
-    call.asked = true;
-    call.streams = step_.store_streams;
-    for (std::int64_t first = 0; first < f.M * f.N; first += call.K, out += row_ * element) {
-      call.source = finished_ + first * element;
-      call.panel = out;
-      step_.kernels->transpose[step_.out_dtype.index()](call);
+    const std::int64_t sums = step_.folded.M * step_.folded.N;
+    kernel::PackCall call = transposition(items, sums, rows_are_one_ ? sums : step_.folded.N);
+    for (std::int64_t first = 0; first < sums; first += call.K) {
+      transpose(call, first, out);
+      out += row_ * element_bytes(step_.out_dtype);
     }
   }
 
   const ContractStep& step_;
   std::byte* sums_;
   std::byte* planes_;    // of complex ones; else null
-  std::byte* finished_;  // they too, but where they are narrower
+  std::byte* finished_;  // where the sums are, too, or apart
   std::byte* out_;
   ChunkSide scale_, bias_;
   std::int64_t item_, row_, column_;   // strides of the result

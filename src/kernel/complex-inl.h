@@ -107,8 +107,8 @@ struct LastPairs {
   FirstLanes<D> low, high;
 };
 
-/// The same for rows of b that lie as (re, im) pairs: of panel vector v, re[i][v] holds the pairs
-/// of the first half, im[i][v] those of the second one.
+/// multiply_complex_step() for rows of b that lie as (re, im) pairs: of panel vector v, re[i][v]
+/// holds the pairs of the first half, im[i][v] those of the second one.
 template <bool kSwapped, int MR, int NV, class Rows, class D, class T = hn::TFromD<D>>
 HWY_INLINE void multiply_pairs_step(D d, Rows& a, std::int64_t a_k, const T* HWY_RESTRICT b,
                                     const LastPairs<D>* last, hn::Vec<D> (&re)[MR][NV],

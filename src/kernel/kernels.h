@@ -275,7 +275,8 @@ struct ArithmeticKernels {
   PackFunction pack_tiny[std::tuple_size_v<DTypes>];
   /// PackCall for rows of a as they lie, by dtype; null: there is none. k_stride is 1 and
   /// k_offsets null; row r is panel[r * width + k], as tiles read it in place. It is written up to
-  /// the next kWidenedAtOnce elements, with zeros behind K.
+  /// the next kWidenedAtOnce elements, with zeros behind K; k of a pair are exchanged, so of an odd
+  /// K the last one stands behind a zero.
   PackFunction widen_rows[std::tuple_size_v<DTypes>];
   StoreFunction store[std::tuple_size_v<DTypes>];  ///< by the dtype of out; null: not from here
   /// PackCall for elements as `store` leaves them, where there is a store: row r goes to

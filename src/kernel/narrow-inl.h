@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packing of elements narrower than a panel's 32 bits: f16, bf16, i8. Whatever lies in memory is
-// taken by words of 32 bits, two or four k of one row. See PackCall.
+// taken by words of 32 bits, two or four k of one row, or by vectors of elements. See PackCall.
 
 #if defined(BATCHDOT_NARROW_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef BATCHDOT_NARROW_INL_H
@@ -140,7 +140,7 @@ HWY_INLINE Halves<D> load_halves(D d, const Source* from, std::size_t count) {
 #endif
 }
 
-// What the vectors of a format are: `store` and `widen`.
+// What the vectors of a format are: `store`, `widen` and `along_k`.
 template <class Format>
 struct WordVectors;
 

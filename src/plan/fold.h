@@ -54,6 +54,11 @@ inline bool is_contiguous(const FoldedAxes& axes, Side side) {
   return axes.empty() || stride_in(axes.back(), side) == 1;
 }
 
+/// From one position of the innermost axis to the next; 0 if there is only one.
+inline std::int64_t innermost_stride(const FoldedAxes& axes, Side side) {
+  return axes.empty() ? 0 : stride_in(axes.back(), side);
+}
+
 /// So many positions follow each other along the last axes with one stride in lhs and one in rhs.
 inline std::int64_t rows_in_line(const FoldedAxes& axes) {
   std::int64_t rows = 1;

@@ -265,14 +265,15 @@ struct TinyScratch {
   std::size_t lines = 0;  ///< of one of them, along the batch: converted, before they are packed
   std::size_t sums = 0;
   std::size_t planes = 0;    ///< complex ones with re and im apart, as the store takes them
-  std::size_t finished = 0;  ///< those that are narrower than sums and stored together
+  std::size_t finished = 0;  ///< what is narrower than sums, before it is stored together
   std::size_t scale = 0, bias = 0;
   std::int64_t chunk = 0;  ///< items at a time
   std::size_t bytes = 0;
 };
 TinyScratch tiny_scratch(const ContractStep& step);
 /// K of a tiny step as it is multiplied, and whether a packed operand of it has k side by side: it
-/// keeps the axis that is contiguous, but where several k belong together, or re and im.
+/// keeps the axis that is contiguous, but rows of several k that belong together are widened as they
+/// lie or go by k, and re and im stay together.
 std::int64_t tiny_depth(const ContractStep& step);
 bool tiny_k_is_inner(const ContractStep& step, Side side);
 /// If lines of a packed operand, along the batch, are converted before they are packed.

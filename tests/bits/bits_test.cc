@@ -3,6 +3,7 @@
 // against the scalar program of the order, never against another kernel.
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -459,6 +460,32 @@ TEST(Bits, BlockSumsOfBF16AreAddedInFlushMode) {
   for (const std::string_view target : targets()) {
     expect_bits_of_the_program(problem, BF16{}, expected, target, 1);
   }
+}
+
+// Columns of the result further apart than an int says, in memory of which few pages exist.
+TEST(Bits, ColumnsOfTheResultMayLieFarApart) {
+  constexpr std::int64_t kItems = 5, kRows = 7, kColumns = 2, kDepth = 4;
+  constexpr std::int64_t kApart = (std::int64_t{1} << 31) + 64;
+  constexpr std::size_t kBytes = static_cast<std::size_t>(kApart + kItems * kRows) * 8;
+  void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) GTEST_SKIP() << "17 GB of addresses are not to be had here";
+  std::mt19937 random(20282);
+  for (const DType dtype : {DType(C64{}), DType(F64{})}) {
+    const Problem problem =
+        problem_of(random, "bmk,bkn->bmn", {{kItems, kRows, kDepth}, {kItems, kDepth, kColumns}},
+                   dtype, false);
+    const Layout out(dtype, Extents{kItems, kRows, kColumns}, Extents{kRows, 1, kApart});
+    const Tensor expected = scalar_program(problem.c, problem.views);
+    for (const std::string_view target : targets()) {
+      PlanOptions options;
+      options.target = target;
+      const Plan plan = Plan::make(problem.c, layouts_of(problem.views), out, {}, options);
+      plan.run(problem.views, MutableTensorView(memory, out));
+      EXPECT_TRUE(same_bits(dense(TensorView(memory, out)), expected)) << dtype.name() << target;
+    }
+  }
+  munmap(memory, kBytes);
 }
 
 // A row alone equals the row inside a batch, whatever stands beside it.

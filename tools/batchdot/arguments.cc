@@ -197,12 +197,15 @@ Arguments parse_arguments(const Verb& verb, std::span<const std::string_view> wo
   Arguments arguments;
   arguments.verb = &verb;
   arguments.words = app.remaining();
+  const auto is_dashed = [](const std::string& word) { return word.starts_with('-'); };
+  const auto operation =
+      std::find_if_not(arguments.words.begin(), arguments.words.end(), is_dashed);
   for (const std::string& word : arguments.words) {
     // "-4,64" is no option but a shape, which says what is wrong with it; "->" is an equation.
     const bool is_operand =
         word.size() > 1 && ((word[1] >= '0' && word[1] <= '9') || word[1] == '>');
     if (word.size() > 1 && word[0] == '-' && !is_operand) {
-      refuse_option(verb, slots, arguments.words.front(), word);
+      refuse_option(verb, slots, operation == arguments.words.end() ? "" : *operation, word);
     }
   }
   if (end != words.end()) arguments.words.insert(arguments.words.end(), end + 1, words.end());

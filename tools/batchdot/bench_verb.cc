@@ -164,7 +164,10 @@ std::string duration(double seconds) {
   if (seconds < 1e-6) return number(seconds * 1e9) + " ns";
   if (seconds < 1e-3) return number(seconds * 1e6) + " us";
   if (seconds < 1) return number(seconds * 1e3) + " ms";
-  return number(seconds) + " s";
+  constexpr double kMinute = 60, kHour = 3600;
+  if (seconds < 3 * kMinute) return number(seconds) + " s";
+  if (seconds < 3 * kHour) return number(seconds / kMinute) + " min";
+  return number(seconds / kHour) + " h";
 }
 
 struct Outcome {
@@ -174,42 +177,56 @@ struct Outcome {
   std::optional<double> gflops, peak, gigabytes;  // a second
 };
 
-// At half the peak, or what plain loops reach, a run and the one that warms up.
-void announce(const Explanation& explanation, const Outcome& outcome, std::ostream& err) {
-  constexpr double kPart = 0.5, kLoopsGflops = 1, kShort = 20;
-  if (!explanation.flops) return;
-  const double rate = std::max(kPart * outcome.peak.value_or(0), kLoopsGflops);
-  const double seconds = 2 * static_cast<double>(*explanation.flops) / (rate * 1e9);
-  if (seconds < kShort) return;
-  err << "bench: some " << duration(seconds) << ", as a run takes half of that" << std::endl;
+// Gflop/s that a large problem reaches at the least, whatever the machine does besides.
+double cautious_gflops(DType dtype, const Outcome& outcome) {
+  constexpr double kScalar = 0.2;  // of one thread
+  if (outcome.facts.target == "scalar") return kScalar * outcome.facts.threads;
+  if (outcome.peak) return *outcome.peak / 2;
+  const double part = dtype == I64{} ? 64 : dtype == I32{} ? 8 : 2;  // of the peak of f32
+  return peak_gflops(F32{}, outcome.facts.threads).value_or(1) / part;
 }
 
-Outcome measure(const Problem& problem, DType dtype, int threads, std::ostream& err) {
-  Random random;
-  std::vector<Tensor> operands;
-  std::vector<TensorView> views;
+// Says so where a run may take longer than time() has: it is done twice then.
+void announce(const Explanation& explanation, DType dtype, const Outcome& outcome,
+              std::ostream& err) {
+  constexpr double kLong = 10;
+  if (!explanation.flops) return;
+  const double seconds =
+      static_cast<double>(*explanation.flops) / (cautious_gflops(dtype, outcome) * 1e9);
+  if (seconds <= kLong) return;
+  err << "bench: may take " << duration(2 * seconds) << ": " << duration(seconds)
+      << " a run, and one that warms up" << std::endl;
+}
+
+// What is said beforehand goes to `err`, if there is one.
+Outcome measure(const Problem& problem, DType dtype, int threads, std::ostream* err) {
   std::vector<Layout> layouts;
-  for (const Shape& shape : problem.shapes) {
-    operands.push_back(Tensor::uninitialized(dtype, shape.extents()));
-    fill(operands.back(), random);
-    layouts.push_back(operands.back().layout());
-  }
-  for (const Tensor& operand : operands) views.push_back(operand);
+  for (const Shape& shape : problem.shapes) layouts.emplace_back(dtype, shape.extents());
   PlanOptions options;
   options.threads = threads;
   const Plan plan = make_plan(problem, layouts, options);
+  const Explanation explanation = explain(problem, dtype, layouts, options);
+  Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}, {}};
+  outcome.peak = peak_gflops(dtype, outcome.facts.threads);
+  if (err != nullptr) announce(explanation, dtype, outcome, *err);
+
+  Random random;
+  std::vector<Tensor> operands;
+  for (const Layout& layout : layouts) {
+    operands.push_back(Tensor::uninitialized(dtype, layout.extents));
+    fill(operands.back(), random);
+  }
+  const std::vector<TensorView> views(operands.begin(), operands.end());
   Tensor out = Tensor::uninitialized(plan.output_layout().dtype, plan.output_layout().extents);
   const Workspace workspace(plan);
   const int used = threads == 0 ? default_threads() : threads;
   ThreadPool pool(used);
   const Executor executor = used == 1 ? Executor::inline_executor() : pool.executor();
 
-  Outcome outcome = {plan.output_layout(), plan.facts(), {}, {}, {}, {}, {}};
-  outcome.peak = peak_gflops(dtype, outcome.facts.threads);
-  const Explanation explanation = explain(problem, dtype, layouts, options);
-  announce(explanation, outcome, err);
   outcome.plan = time([&] { make_plan(problem, layouts, options); });
   outcome.run = time([&] { plan.run(views, out.mutable_view(), workspace.span(), executor); });
+  // Once more, as a busy moment is no peak.
+  outcome.peak = std::max(outcome.peak, peak_gflops(dtype, outcome.facts.threads));
   const auto billions_a_second = [&](std::optional<std::int64_t> count) {
     return count ? std::optional(static_cast<double>(*count) / outcome.run.median_seconds * 1e-9)
                  : std::nullopt;
@@ -285,7 +302,8 @@ int run(const Arguments& arguments, Session& session) {
     const Error interrupted(ErrorCode::kInterrupted, "bench: interrupted");
     const LastWords words(arguments.has("json") ? to_json(interrupted) + "\n" : "",
                           error_line(interrupted, session));
-    return measure(request.problem, dtype, threads, session.err);
+    return measure(request.problem, dtype, threads,
+                   arguments.has("quiet") ? nullptr : &session.err);
   }();
   if (arguments.has("json")) {
     print_json(outcome, request.problem, dtype, session.out);
@@ -295,7 +313,10 @@ int run(const Arguments& arguments, Session& session) {
   return 0;
 }
 
-constexpr VerbOption kOptions[] = {kThreadsOption, kJsonOption};
+constexpr VerbOption kOptions[] = {
+    kThreadsOption,
+    {{"quiet", OptionKind::kFlag, "", "do not say beforehand that it may take long"}},
+    kJsonOption};
 constexpr std::string_view kExamples[] = {
     "bench einsum bhqd,bhkd=bhqk 8,12,256,64 8,12,256,64",
     "bench batch_dot 32,36,8,24 32,36,8,24 --axes 3,3 --dialect keras-2.2 --threads 1",
@@ -309,12 +330,13 @@ const Verb kBenchVerb = {
     "OPERATION [OPTIONS] SHAPE...",
     "measure one problem",
     "Makes up operands of these shapes, f32 unless --dtype says otherwise, and measures planning "
-    "and running: the median of at least seven times, or of as many as ten seconds allow; standard "
-    "error says beforehand if that will take long. Speed "
+    "and running: the median of at least seven times, or of as many as ten seconds allow. If one "
+    "run may take longer than that, standard error says beforehand for how long, by what such "
+    "products reach at the least; --quiet leaves that out. Speed "
     "counts the useful operations alone, and where there are none the bytes of operands and "
     "result. Beside it stands the peak of fused multiply-adds on "
-    "registers, measured in the same run with as many threads as have work; for integers there is "
-    "none.",
+    "registers, measured before and after with as many threads as have work, the better of both; "
+    "for integers there is none.",
     kOptions,
     true,
     {},

@@ -8,6 +8,7 @@ Usage: terminal.py TOOL
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -98,18 +99,22 @@ def check_interrupted_reader(tool):
 
 
 def check_interrupted_bench(tool):
-    """A measurement of minutes says that it was stopped, to people and as JSON."""
+    """A measurement of minutes says so beforehand, unless it is to be quiet, and that it was stopped, to people and as JSON."""
     environment = dict(os.environ, BATCHDOT_TARGET="scalar")
     command = [tool, "bench", "matmul", "4096,4096", "4096,4096", "--threads", "1", "--json"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end and seconds_spent(process.pid) < 0.5:  # by then it measures
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, told = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 130, (process.returncode, out, told)
-    assert out == b'{"error": {"code": "INTERRUPTED", "message": "bench: interrupted"}}\n', out
-    assert told == b"error: bench: interrupted (INTERRUPTED)\n", told
+    for quiet in [], ["--quiet"]:
+        with subprocess.Popen([*command, *quiet], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            if not quiet:
+                said = read_line(process.stderr)
+                assert re.fullmatch(rb"bench: may take 2[0-9.]+ min: 1[0-9.]+ min a run, and one that warms up\n", said), said
+            end = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < end and seconds_spent(process.pid) < 0.5:  # by then it measures
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, told = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 130, (process.returncode, out, told)
+        assert out == b'{"error": {"code": "INTERRUPTED", "message": "bench: interrupted"}}\n', out
+        assert told == b"error: bench: interrupted (INTERRUPTED)\n", told
 
 
 def seconds_spent(pid):
