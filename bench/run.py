@@ -517,7 +517,9 @@ class Run:
         before = self.figures.setdefault((workload.name, threads), figures)
         if before is not figures:
             for name, figure in figures.items():
-                if name in before and not figure.wrong:
+                if name not in before or "wrong" in (figure.wrong or ""):
+                    before[name] = figure
+                elif not figure.wrong:  # one that ended keeps what it had
                     before[name].samples += figure.samples
         row = self.row(workload, threads)
         print(table_line(row), flush=True)

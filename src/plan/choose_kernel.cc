@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernel, which blocks, what is packed, and how the work is cut. A pure function of the
-// problem, the target's table, the number of tasks and the size of the last cache.
+// Which kernel, which blocks, what is packed, and how the work is cut; of tiny products in
+// choose_tiny.cc. A pure function of the problem, the target's table, the number of tasks and the
+// size of the last cache.
+
+#include "src/plan/choose_kernel.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -104,7 +107,7 @@ constexpr std::int64_t kNearColumnsBytes = 32 << 10, kEarlyTiles = 2;
 // K = 64 1.15; i8 by AMX: W1 1.13 to 1.5, W2 1.0 to 1.1. Complex numbers have four multiply-adds
 // for one, and go there from scratch: complex64 W1 1.09, K of 16 1.29, of 128 1.05, of 256 1.03,
 // complex128 W1 1.18; with AVX2 on that core W1 1.08, K of 16 1.18, of 128 1.05.
-constexpr std::int64_t kFarBytes = 32 << 20, kWideFarBytes = 16 << 20;
+constexpr std::int64_t kFarBytes = 32 << 20;  // of wide panels: kWideFarBytes
 constexpr std::int64_t kStreamK = 32, kWideStreamK = 128;
 // Lines of the result that groups store lie far apart. In turns on that core, to results of 13 and
 // 190 MB: past the caches 2 and 2.7, asked for before they are written 1.06 and 1.4.
@@ -123,41 +126,8 @@ constexpr std::int64_t kPrefetchLeastApart = 8 << 10;
 // of items of 190 KB 0.90 to 1.03.
 constexpr std::int64_t kEveryLineMost = 128 << 10;
 constexpr std::int64_t kLinePairBytes = 128;
-constexpr std::int64_t kTinyPrefetchLeast = 3500;
-// Nothing is asked for in advance if all operands and the result take less: they may lie in L2.
-// Where rows are computed whole they may lie in L3, too, of which others have their part: in turns
-// on an Emerald Rapids core with 300 MB of it not to ask was 1.16 to 1.23 up to 60 MB, 0.92 of 600
-// MB.
-constexpr double kNearTotal = 1 << 20, kWholeRowsNearTotal = 16 << 20, kPartOfLastCache = 0.25;
-// Passes that ask for a few lines at a time do so in L3, too: in turns on that core 1.1 to 1.3
-// there, 0.88 to 0.96 in L2.
-constexpr double kTinyNearTotal = 2 << 20;
-// Multiply-adds of a work item of tiny products, some microseconds. A fourth of it was 0.97 to
-// 0.99.
-constexpr std::int64_t kTinyWork = 1 << 18;
-// Elementwise products of a work item: some microseconds, too.
+// Elementwise products of a work item: some microseconds.
 constexpr std::int64_t kProductsPerItem = 1 << 13;
-// Of the groups that are packed or stored together a task has so many, or they are cut: of a few
-// whole ones some tasks would have one more than others.
-constexpr std::int64_t kTinyGroupsOfTask = 4;
-// An operand that runs along the batch is put together first: rhs up to so many bytes, lhs, which
-// is broadcast from any strides, from so many elements of 32 bits on, and where 4 x 4 x 4 is a
-// vector. In turns on that core rhs of f32 and f64 in place of tiles, 4 KiB 1.24 and 1.36, 8 KiB
-// 0.9 and 1.17, with AVX2 0.96 and 0.86; lhs in place of one that stays, f32 2.0 of 16
-// elements, 1.1 of 64, 0.93 of 144, 1.25 of 576, 1.9 of 2048, from the second cache 0.6 of 64 and
-// 256, f64 0.8 to 1.2.
-constexpr std::int64_t kTinyLinesOfRhsBytes = 6 << 10, kTinyLinesOfLhs = 512;
-// Multiply-adds of a tiny product at most, by the k of a word, where tiles multiply words. In turns
-// on that core i8 10 x 10 3.5 of tiles, 12 x 12 2, 16 x 16 0.86; with AVX2 16 x 16 1.6, 32 x 32
-// 0.6.
-constexpr std::int64_t kTinyWordWork = 8192;
-
-// Of a panel.
-std::int64_t element_bytes(const ContractStep& step) {
-  return static_cast<std::int64_t>(step.kernels->panel_bytes);
-}
-
-bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
 
 // `count` in equal shares of at most `most`, each whole units of `unit`.
 std::int64_t even_share(std::int64_t count, std::int64_t most, std::int64_t unit) {
@@ -166,13 +136,6 @@ std::int64_t even_share(std::int64_t count, std::int64_t most, std::int64_t unit
 
 double multiply_adds(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
   return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth);
-}
-
-// An operand whose lines run through the items of the batch.
-bool is_along_batch(const Folded& f, Side side) {
-  return !f.batch.empty() && stride_in(f.batch.back(), side) == 1 &&
-         one_stride(f.k, side).value_or(1) != 1 &&
-         one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
 }
 
 bool is_packed_as_it_is(const ContractStep& step, DType dtype) {
@@ -188,21 +151,6 @@ bool lies_in_groups(const ContractStep& step, Side side) {
 }
 bool rhs_lies_in_groups(const ContractStep& step) {
   return step.packs_rhs && step.folded.N > 1 && lies_in_groups(step, Side::kRhs);
-}
-
-// If the results of several items are stored together, in lines that each of them has one element
-// of.
-bool out_lies_in_groups(const ContractStep& step) {
-  const FoldedAxes& batch = step.folded.batch;
-  if (step.is_direct || batch.empty() || batch.back().out != 1 ||
-      batch.back().extent < kLeastGroup || step.finish.beta != 0) {
-    return false;
-  }
-  const auto is_near = [](const FoldedAxis& axis) {
-    return std::llabs(axis.out) <= kMostWidth / axis.extent;
-  };
-  return std::all_of(step.folded.n.begin(), step.folded.n.end(), is_near) &&
-         std::all_of(step.folded.m.begin(), step.folded.m.end(), is_near);
 }
 
 // How many items of the batch have all their lhs packed together; 0 if none have.
@@ -249,12 +197,6 @@ std::string_view why_lhs_is_packed(const ContractStep& step) {
   return {};
 }
 
-// Rows of a panel of rhs are so wide that many of them do not stay in L1.
-bool is_wide(const ContractStep& step) {
-  const kernel::ArithmeticKernels& kernels = *step.kernels;
-  return static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes >= kWideRow;
-}
-
 std::string_view why_rhs_is_packed(const ContractStep& step) {
   const Folded& f = step.folded;
   if (step.rhs_dtype != accumulator_of(step.arithmetic)) return "rhs is converted while packing";
@@ -275,18 +217,6 @@ std::string_view why_rhs_is_packed(const ContractStep& step) {
   if (f.M > 4 * step.kernels->MR && row_bytes >= 512 && !is_near) {
     return "rows of rhs lie far apart and are used many times";
   }
-  return {};
-}
-
-// The result may hold sums: same type, unit stride along N, no epilogue.
-std::string_view why_result_holds_no_sums(const ContractStep& step) {
-  const Folded& f = step.folded;
-  if (!step.finish.is_plain()) return "an epilogue finishes the sums";
-  if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
-  if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
-    return "the axes of the result do not fold into M and N";
-  }
-  if (f.N > 1 && *one_stride(f.n, Side::kOut) != 1) return "the result is not contiguous along N";
   return {};
 }
 
@@ -400,37 +330,11 @@ void set_up_group(ContractStep& step, int tasks, std::int64_t most_work) {
   }
 }
 
-// Bytes of the result, each position of M and N counted once, by the size of an element in a panel:
-// narrow ones count for as much as they are computed in.
-double result_bytes(const ContractStep& step) {
-  const Folded& f = step.folded;
-  return static_cast<double>(f.batch_count) * multiply_adds(f.M, f.N, element_bytes(step));
-}
-
-// If results that groups store go past the caches: vectors have to be lines, and elements what they
-// are transposed of.
-bool groups_stream(const ContractStep& step) {
-  const std::int64_t real =
-      element_bytes(step) / (accumulator_of(step.arithmetic).is_complex() ? 2 : 1);
-  const std::size_t out = step.out_dtype.size_bytes();
-  return step.kernels->lanes * real == kLineBytes && (out == 4 || out == 8) &&
-         result_bytes(step) > kGroupFarBytes;
-}
-
 // The same as it is stored.
 double stored_bytes(const ContractStep& step) {
   return static_cast<double>(step.folded.batch_count) *
          multiply_adds(step.folded.M, step.folded.N,
                        static_cast<std::int64_t>(step.out_dtype.size_bytes()));
-}
-
-// Bytes of all operands and the result, each position of M, N and K counted once, by the same size:
-// of i8 four times as many as lie in memory, of f16 twice as many.
-double total_bytes(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
-  return of(f.batch_count) * (of(f.M) * of(f.K) + of(f.K) * of(f.N) + of(f.M) * of(f.N)) *
-         static_cast<double>(step.kernels->panel_bytes);
 }
 
 // Of all ways to cut an item of the batch into blocks of at most rows x columns the one whose
@@ -568,142 +472,6 @@ void set_up_dots(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
   }
   step.items = ceil_div(f.batch_count, b.row_block);
   step.task_bytes = dots_scratch(step).bytes;
-}
-
-// One chain for an element: K within a block. Operands are read as they lie, or are put together
-// first, some items at a time; sums are those of the result, or wait in scratch where something is
-// done to them or columns of the result lie apart.
-std::string_view tiny_refuses(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const DType accumulator = accumulator_of(step.arithmetic);
-  if (step.kernels->tiny == nullptr) return "this arithmetic has no tiny kernel";
-  if (accumulator.is_complex()) {
-    if (2 * f.N > kernel::kTinyN || 2 * f.K > kernel::kTinyK) {
-      return "N is over 16, or K over 32";
-    }
-    if (f.swapped) return "the operands are exchanged: im has its products in another order";
-    if (!(step.lhs_dtype == accumulator && step.rhs_dtype == accumulator)) {
-      return "an operand is converted while packing";
-    }
-  }
-  if (f.M > kernel::kTinyM || f.N > kernel::kTinyN || f.K > kernel::kTinyK) {
-    static_assert(kernel::kTinyM == 32 && kernel::kTinyN == 32 && kernel::kTinyK == 64);
-    return "M or N is over 32, or K over 64";
-  }
-  if (f.M * f.N == 1) return "M * N = 1";
-  const int word = step.kernels->k_group / step.kernels->group_rows;
-  if (word > 1 && f.M * f.N * f.K > kTinyWordWork / word) {
-    return "tiles have instructions that take several k, and there is work for them";
-  }
-  if (f.m.size() > 1 || f.n.size() > 1 || f.k.size() > 1) {
-    return "the axes do not fold into M, N and K";
-  }
-  if (is_along_batch(f, Side::kRhs) && f.K * f.N * element_bytes(step) > kTinyLinesOfRhsBytes) {
-    return "lines of rhs, which is contiguous along the batch, are packed for a group of items";
-  }
-  return {};
-}
-
-std::string_view why_tiny_lhs_is_packed(const ContractStep& step) {
-  const DType accumulator = accumulator_of(step.arithmetic);
-  if (!(step.lhs_dtype == accumulator)) return "lhs is converted while packing";
-  if (accumulator.is_complex() && !is_contiguous(step.folded.k, Side::kLhs)) {
-    return "complex lhs is not contiguous along K";
-  }
-  const Folded& f = step.folded;
-  const bool is_large = f.M * f.K >= kTinyLinesOfLhs;
-  const bool is_4x4 = f.M == 4 && f.N == 4 && f.K == 4;
-  if (is_along_batch(f, Side::kLhs) && accumulator.size_bytes() == 4 && (is_large || is_4x4)) {
-    return "lhs is contiguous along the batch";
-  }
-  return {};
-}
-
-std::string_view why_tiny_rhs_is_packed(const ContractStep& step) {
-  const Folded& f = step.folded;
-  const DType accumulator = accumulator_of(step.arithmetic);
-  if (!(step.rhs_dtype == accumulator)) return "rhs is converted while packing";
-  if (is_contiguous(f.n, Side::kRhs)) return {};
-  if (accumulator.is_complex()) return "complex rhs is not contiguous along N";
-  return is_contiguous(f.k, Side::kRhs) ? "" : "rhs is contiguous neither along N nor along K";
-}
-
-// Items of an operand that is packed have no gaps.
-void lay_out_packed(const ContractStep& step, kernel::TinyCall& call) {
-  const Folded& f = step.folded;
-  call.K = tiny_depth(step);
-  if (step.packs_lhs) {
-    const bool k_is_inner = tiny_k_is_inner(step, Side::kLhs);
-    call.a_item = f.M * call.K;
-    call.a_row = k_is_inner ? call.K : 1;
-    call.a_k = k_is_inner ? 1 : f.M;
-  }
-  if (step.packs_rhs) {
-    const bool k_is_inner = tiny_k_is_inner(step, Side::kRhs);
-    call.b_item = call.K * f.N;
-    call.b_column = k_is_inner ? call.K : 1;
-    call.b_k = k_is_inner ? 1 : f.N;
-  }
-}
-
-void set_up_tiny(ContractStep& step, int tasks, std::vector<Refusal>& refused) {
-  const Folded& f = step.folded;
-  Blocking& b = step.blocking;
-  const std::string_view why = why_result_holds_no_sums(step);
-  if (!why.empty()) refused.push_back({"sums kept in the result", why});
-  step.is_direct = why.empty();
-  const std::string_view why_lhs = why_tiny_lhs_is_packed(step);
-  const std::string_view why_rhs = why_tiny_rhs_is_packed(step);
-  if (!why_lhs.empty()) refused.push_back({"lhs in place", why_lhs});
-  if (!why_rhs.empty()) refused.push_back({"rhs in place", why_rhs});
-  step.packs_lhs = !why_lhs.empty();
-  step.packs_rhs = !why_rhs.empty();
-  kernel::TinyCall& call = step.tiny;
-  call.M = f.M;
-  call.N = f.N;
-  call.a_conjugate = step.lhs_conjugate;
-  call.b_conjugate = step.rhs_conjugate;
-  call.a_item = innermost_stride(f.batch, Side::kLhs);
-  call.a_row = innermost_stride(f.m, Side::kLhs);
-  call.a_k = innermost_stride(f.k, Side::kLhs);
-  call.b_item = innermost_stride(f.batch, Side::kRhs);
-  call.b_column = f.N == 1 ? 1 : innermost_stride(f.n, Side::kRhs);
-  call.b_k = innermost_stride(f.k, Side::kRhs);
-  lay_out_packed(step, call);
-  const std::int64_t out_item = innermost_stride(f.batch, Side::kOut);
-  const std::int64_t out_row = innermost_stride(f.m, Side::kOut);
-  call.out_item = step.is_direct ? out_item : f.M * f.N;
-  call.out_row = step.is_direct ? out_row : f.N;
-  const std::int64_t element = element_bytes(step);
-  const bool rows_are_whole =
-      f.N <= kernel::tiny_vectors(step.kernels->lanes) * step.kernels->lanes;
-  const double near_total =
-      std::max(kWholeRowsNearTotal, kPartOfLastCache * static_cast<double>(step.last_cache));
-  const bool is_near = step.packs_lhs && step.packs_rhs && !step.is_direct;
-  call.asks = (f.M * f.K + f.K * f.N + f.M * f.N) * element >= kTinyPrefetchLeast && !is_near &&
-              total_bytes(step) > (rows_are_whole ? near_total : kNearTotal);
-  call.asks_early = !is_near && total_bytes(step) > kTinyNearTotal;
-  const bool has_gaps = (f.N > 1 && innermost_stride(f.n, Side::kOut) != 1) ||
-                        (f.M > 1 && out_row != f.N) || out_item != f.M * f.N;
-  // From scratch whatever K is: no multiply-adds pass while lines of the result come. In turns on
-  // an Emerald Rapids core, results of 20 to 160 MB with K of 20 to 64 1.00 to 1.21.
-  const bool may_stream = f.K <= kernel::kTinyStreamK || !step.is_direct;
-  const bool streams = is_wide(step) && may_stream && !has_gaps && step.finish.beta == 0 &&
-                       result_bytes(step) > kWideFarBytes;
-  call.streams = step.is_direct && streams;
-  step.groups_out = out_lies_in_groups(step);
-  step.store_streams = step.groups_out ? groups_stream(step) : !step.is_direct && streams;
-  step.finishes_apart = (step.groups_out || step.store_streams) &&
-                        !(step.out_dtype == accumulator_of(step.arithmetic));
-  const std::int64_t work = std::max<std::int64_t>(1, f.M * f.N * f.K);
-  const std::int64_t share = ceil_div(f.batch_count, std::max(1, tasks));
-  b.row_block = std::clamp<std::int64_t>(share, 1, std::max<std::int64_t>(1, kTinyWork / work));
-  const bool has_groups = step.groups_out || step.packs_lhs || step.packs_rhs;
-  if (has_groups && share >= kTinyGroupsOfTask * kTinyGroup) {
-    b.row_block = round_up(b.row_block, kTinyGroup);
-  }
-  step.items = ceil_div(f.batch_count, b.row_block);
-  step.task_bytes = tiny_scratch(step).bytes;
 }
 
 std::string_view vector_refuse(const ContractStep& step) {
@@ -963,6 +731,67 @@ const auto& row_of(ContractStep::Form form) {
 }
 
 }  // namespace
+
+std::int64_t element_bytes(const ContractStep& step) {
+  return static_cast<std::int64_t>(step.kernels->panel_bytes);
+}
+
+bool is_one_stride(const FoldedAxes& axes, Side side) { return one_stride(axes, side).has_value(); }
+
+bool is_along_batch(const Folded& f, Side side) {
+  return !f.batch.empty() && stride_in(f.batch.back(), side) == 1 &&
+         one_stride(f.k, side).value_or(1) != 1 &&
+         one_stride(side == Side::kLhs ? f.m : f.n, side).value_or(1) != 1;
+}
+
+bool out_lies_in_groups(const ContractStep& step) {
+  const FoldedAxes& batch = step.folded.batch;
+  if (step.is_direct || batch.empty() || batch.back().out != 1 ||
+      batch.back().extent < kLeastGroup || step.finish.beta != 0) {
+    return false;
+  }
+  const auto is_near = [](const FoldedAxis& axis) {
+    return std::llabs(axis.out) <= kMostWidth / axis.extent;
+  };
+  return std::all_of(step.folded.n.begin(), step.folded.n.end(), is_near) &&
+         std::all_of(step.folded.m.begin(), step.folded.m.end(), is_near);
+}
+
+bool is_wide(const ContractStep& step) {
+  const kernel::ArithmeticKernels& kernels = *step.kernels;
+  return static_cast<std::int64_t>(kernels.panel_bytes) * kernels.NV * kernels.lanes >= kWideRow;
+}
+
+std::string_view why_result_holds_no_sums(const ContractStep& step) {
+  const Folded& f = step.folded;
+  if (!step.finish.is_plain()) return "an epilogue finishes the sums";
+  if (step.out_dtype != accumulator_of(step.arithmetic)) return "the result is narrower than sums";
+  if (!is_one_stride(f.m, Side::kOut) || !is_one_stride(f.n, Side::kOut)) {
+    return "the axes of the result do not fold into M and N";
+  }
+  if (f.N > 1 && *one_stride(f.n, Side::kOut) != 1) return "the result is not contiguous along N";
+  return {};
+}
+
+double result_bytes(const ContractStep& step) {
+  const Folded& f = step.folded;
+  return static_cast<double>(f.batch_count) * multiply_adds(f.M, f.N, element_bytes(step));
+}
+
+bool groups_stream(const ContractStep& step) {
+  const std::int64_t real =
+      element_bytes(step) / (accumulator_of(step.arithmetic).is_complex() ? 2 : 1);
+  const std::size_t out = step.out_dtype.size_bytes();
+  return step.kernels->lanes * real == kLineBytes && (out == 4 || out == 8) &&
+         result_bytes(step) > kGroupFarBytes;
+}
+
+double total_bytes(const ContractStep& step) {
+  const Folded& f = step.folded;
+  const auto of = [](std::int64_t extent) { return static_cast<double>(extent); };
+  return of(f.batch_count) * (of(f.M) * of(f.K) + of(f.K) * of(f.N) + of(f.M) * of(f.N)) *
+         static_cast<double>(step.kernels->panel_bytes);
+}
 
 std::string_view why_rows_are_not_read_in_place(const ContractStep& step) {
   const Folded& f = step.folded;

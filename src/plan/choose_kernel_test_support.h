@@ -44,6 +44,21 @@ inline ContractStep product(std::int64_t b, std::int64_t M, std::int64_t N, std:
   return step;
 }
 
+// Kernels of wide panels that widen rows of f16, and a product of f16.
+inline kernel::ArithmeticKernels widening_kernels() {
+  kernel::ArithmeticKernels kernels = made_up_kernels();
+  kernels.NV = 4;
+  kernels.widen_rows[DType(F16{}).index()] = [](const kernel::PackCall&) {};
+  return kernels;
+}
+inline ContractStep f16_product(std::int64_t b, std::int64_t M, std::int64_t N, std::int64_t K) {
+  static const kernel::ArithmeticKernels kKernels = widening_kernels();
+  ContractStep step = product(b, M, N, K);
+  step.lhs_dtype = step.rhs_dtype = step.out_dtype = F16{};
+  step.kernels = &kKernels;
+  return step;
+}
+
 inline std::vector<Refusal> choose(ContractStep& step, int tasks = 1) {
   std::vector<Refusal> refused;
   choose_kernel(step, tasks, refused);

@@ -272,8 +272,8 @@ struct TinyScratch {
 };
 TinyScratch tiny_scratch(const ContractStep& step);
 /// K of a tiny step as it is multiplied, and whether a packed operand of it has k side by side: it
-/// keeps the axis that is contiguous, but rows of several k that belong together are widened as they
-/// lie or go by k, and re and im stay together.
+/// keeps the axis that is contiguous, but rows of several k that belong together are widened as
+/// they lie or go by k, and re and im stay together.
 std::int64_t tiny_depth(const ContractStep& step);
 bool tiny_k_is_inner(const ContractStep& step, Side side);
 /// If lines of a packed operand, along the batch, are converted before they are packed.
